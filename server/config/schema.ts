@@ -1,0 +1,172 @@
+import { Type, type Static, type TProperties } from 'typebox'
+import { OPERATIONS } from '../schemas/whoami.ts'
+
+/**
+ * What a path in the configuration is for, so that the loader can make it absolute and report what is missing with its line:
+ * `file` and `secret` must be readable files (a secret by its owner alone), a `directory` must exist, what is `made` need not.
+ */
+export type PathRole = 'file' | 'secret' | 'directory' | 'made'
+
+const closed = <T extends TProperties>(properties: T, description: string) => Type.Object(properties, { additionalProperties: false, description })
+const section = <T extends TProperties>(properties: T, description: string) => Type.Object(properties, { additionalProperties: false, default: {}, description })
+const filePath = (pathRole: PathRole, description: string) => Type.String({ minLength: 1, maxLength: 4096, pathRole, description })
+const name = (description: string) => Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$', description })
+const keyid = (description: string) => Type.String({ pattern: '^(?:0|[1-9][0-9]{0,9})$', description })
+const port = (fallback: number, description: string) => Type.Integer({ minimum: 0, maximum: 65535, default: fallback, description: `${description} 0 takes a free one.` })
+const positive = (fallback: number, description: string, maximum = Number.MAX_SAFE_INTEGER) => Type.Integer({ minimum: 1, maximum, default: fallback, description })
+const kind = <const K extends string>(value: K, description: string) => Type.Unsafe<K>({ type: 'string', const: value, description })
+
+const Listen = section(
+  {
+    host: Type.String({ minLength: 1, default: '127.0.0.1', description: 'Address of the two service ports.' }),
+    port: port(6000, 'The service port. 6000 is a bad port of the fetch standard: browsers and fetch refuse it, curl and the SDK do not.'),
+    browserPort: port(6443, 'A second port with the same rules for browsers and fetch.'),
+  },
+  'Where the service listens.',
+)
+
+const Admin = section(
+  {
+    host: Type.String({ minLength: 1, default: '127.0.0.1', description: 'Address of the administration port; it has no TLS and no authentication, so keep it on loopback.' }),
+    port: port(6001, 'Health and metrics, GET only.'),
+  },
+  'The administration listener.',
+)
+
+const Tls = closed(
+  {
+    cert: filePath('file', 'Certificate chain of the server, PEM.'),
+    key: filePath('secret', 'Its private key, PEM. A file that others may read is refused.'),
+    clientCa: filePath('file', 'Certificates of the authorities whose clients may connect, PEM.'),
+    crl: Type.Optional(filePath('file', 'Certificate revocation lists of those authorities, PEM. An expired list lets nobody in.')),
+  },
+  'TLS 1.3 with a client certificate is demanded on both service ports.',
+)
+
+const Root = closed(
+  { name: name('How policy, log and catalogue call it.'), path: filePath('directory', 'The directory.') },
+  'A directory below which clients may name files.',
+)
+
+const FileKey = closed(
+  {
+    keyid: keyid('Identifier of the key that checks the record: `dsc_key.id` on AIX.'),
+    kind: kind('file', 'The server holds the key.'),
+    path: filePath('secret', 'RSA private key of 2048, 3072 or 4096 bits, PKCS#8 PEM. A file that others may read is refused.'),
+    passphraseFile: Type.Optional(filePath('secret', 'The passphrase of an encrypted key: the first line of this file. A file that others may read is refused.')),
+    installedPath: Type.Optional(Type.String({ pattern: '^/[\\x21-\\x7e]{1,254}$', description: 'Where the public key lies on the AIX targets.' })),
+  },
+  'A key in a file.',
+)
+
+const CommandKey = closed(
+  {
+    keyid: keyid('The keyid that the records of the command carry.'),
+    kind: kind('command', 'The wrapped command holds the key.'),
+    publicKey: filePath('file', 'The public key, PEM (SubjectPublicKeyInfo or certificate).'),
+    covers: Type.Enum(['file', 'unverified'], {
+      type: 'string',
+      description: '`file`: every signature is verified over the whole file before it leaves. `unverified`: it is not, and every answer says so.',
+    }),
+    installedPath: Type.Optional(Type.String({ pattern: '^/[\\x21-\\x7e]{1,254}$', description: 'Where the public key lies on the AIX targets.' })),
+  },
+  'The key behind the wrapped command.',
+)
+
+const EmbeddedSigner = closed(
+  {
+    kind: kind('embedded', 'The server makes the records itself.'),
+    timestamp: section(
+        {
+          syntax: Type.Enum(['epoch', 'yyyymmddhhmmss'], { type: 'string', default: 'epoch', description: 'Seconds since 1970, or 14 digits in UTC.' }),
+          source: Type.Enum(['build', 'lppName', 'signing'], {
+            type: 'string',
+            default: 'build',
+            description: 'Date of the volume record, modification time of `lpp_name`, or time of signing.',
+          }),
+        },
+        'The timestamp of the records.',
+      ),
+  },
+  'Signs without a command.',
+)
+
+const CommandSigner = closed(
+  {
+    kind: kind('command', 'A program in the manner of create_pkgsign makes the records.'),
+    command: Type.Array(Type.String({ minLength: 1 }), {
+      minItems: 1,
+      description: 'The program and extra arguments that come before `-a infile=…`. A name without a slash is looked up in PATH of `environment`, else of the server.',
+    }),
+    passin: Type.Optional(Type.String({ minLength: 1, maxLength: 4096, description: 'Absolute path of the password file, handed on as `-a passin=…`.' })),
+    environment: Type.Record(Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]*$' }), Type.String(), {
+        additionalProperties: false,
+        default: {},
+        description: 'The whole environment of the command; nothing of the server\'s own is inherited but PATH, LANG and ODMDIR, where set.',
+      }),
+    timeoutMs: positive(60_000, 'After this time the whole process group is killed.', 3_600_000),
+    concurrency: positive(2, 'How many run at once.', 64),
+    waiting: Type.Integer({ minimum: 0, maximum: 100_000, default: 64, description: 'How many may wait for their turn; one more is answered SIGNER_BUSY.' }),
+    outputBytes: positive(1_048_576, 'Most bytes of the signature file, and of what the command prints.', 67_108_864),
+    workDir: Type.Optional(filePath('directory', 'Where each run gets its private folder; needs room for a copy of the packages being signed. Default: the system\'s temporary folder.')),
+  },
+  'Wraps create_pkgsign.',
+)
+
+const Client = closed(
+  {
+    name: name('How log and catalogue call it.'),
+    match: Type.Union(
+      [
+        closed({ san: Type.String({ pattern: '^(?:URI|DNS|email|IP Address):.+$', description: 'A subject alternative name, exactly: `URI:…`, `DNS:…`, `email:…`, `IP Address:…`.' }) }, 'By name.'),
+        closed({ spkiSha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the DER SubjectPublicKeyInfo, hexadecimal.' }) }, 'By public key.'),
+      ],
+      { description: 'Which certificate it is: `san` or `spkiSha256`, compared exactly.' },
+    ),
+    allow: Type.Array(Type.Enum(OPERATIONS, { type: 'string' }), { uniqueItems: true, description: 'Operations it may call. Empty: none.' }),
+    keys: Type.Array(keyid('A keyid.'), { uniqueItems: true, description: 'Keys it may use. Empty: none.' }),
+    roots: Type.Array(name('A root.'), { uniqueItems: true, description: 'Roots it may name files in. Empty: none.' }),
+  },
+  'A client and what it may do.',
+)
+
+const Limits = section(
+  {
+    fileBytes: positive(17_179_869_184, 'Largest file that is signed.'),
+    directoryEntries: positive(20_000, 'Longest directory that is listed or signed, subdirectories included when recursive.', 1_000_000),
+    bodyBytes: positive(65_536, 'Largest JSON body.', 16_777_216),
+    connections: positive(1_000, 'Connections at once on each service port.', 65_535),
+    handshakeMs: positive(10_000, 'Time for a TLS handshake.', 600_000),
+    requestMs: positive(30_000, 'Time for a request to arrive, headers and body.', 3_600_000),
+    idleMs: positive(75_000, 'How long an idle connection is kept.', 3_600_000),
+    waitingFiles: positive(10_000, 'How many files may wait for a worker thread; one more is answered SERVER_BUSY.', 1_000_000),
+  },
+  'What is refused, with the limit named.',
+)
+
+/** The configuration file with its defaults filled in. docs/configuration.md is generated from here. */
+export const ConfigFile = closed(
+  {
+    listen: Listen,
+    admin: Admin,
+    tls: Tls,
+    roots: Type.Array(Root, { description: 'Directories that clients may name files in.' }),
+    keys: Type.Array(Type.Union([FileKey, CommandKey]), { minItems: 1, description: 'The signing keys.' }),
+    signer: Type.Union([EmbeddedSigner, CommandSigner], { default: { kind: 'embedded' }, description: 'Who makes the records.' }),
+    clients: Type.Array(Client, { description: 'Who may do what. A client that is not listed may do nothing.' }),
+    store: section({ url: Type.String({ pattern: '^sqlite:.+$', default: 'sqlite:var/signing.db', description: '`sqlite:` and the path of the catalogue.' }) }, 'Where signatures are kept.'),
+    signatureFile: Type.Optional(filePath('made', 'Every record is also appended to this signature file, one write per package.')),
+    limits: Limits,
+    shutdown: section({ deadlineMs: positive(30_000, 'How long running requests may take after SIGTERM.', 3_600_000) }, 'Stopping.'),
+    log: section({ level: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent'], { type: 'string', default: 'info', description: 'Least severity that is logged.' }) }, 'The log, JSON lines on stderr.'),
+  },
+  'Configuration of the signing server.',
+)
+export type ConfigFile = Static<typeof ConfigFile>
+
+export type FileKeyConfig = Static<typeof FileKey>
+export type CommandKeyConfig = Static<typeof CommandKey>
+export type EmbeddedSignerConfig = Static<typeof EmbeddedSigner>
+export type CommandSignerConfig = Static<typeof CommandSigner>
+export type ClientConfig = Static<typeof Client>
+export type LimitsConfig = Static<typeof Limits>

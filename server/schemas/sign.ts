@@ -1,0 +1,72 @@
+import { Type, type Static } from 'typebox'
+import { Keyid } from './key.ts'
+import { Problem } from './problem.ts'
+import { mapOf, refTo } from './reference.ts'
+import { Signature } from './signature.ts'
+
+/** Why an entry of a directory is listed and not signed. */
+export const SKIP_REASONS = ['DIRECTORY', 'TOC', 'SPECIAL_FILE', 'NOT_A_PACKAGE', 'FORMAT_NOT_ACCEPTED'] as const
+
+export const SkipReason = Type.Enum(SKIP_REASONS, {
+  $id: 'SkipReason',
+  type: 'string',
+  description: 'Why an entry of a directory is listed and not signed.',
+})
+export type SkipReason = Static<typeof SkipReason>
+
+export const SignRequest = Type.Object(
+  {
+    path: Type.String({
+      minLength: 1,
+      maxLength: 4096,
+      description: 'Absolute path of a file or directory that the server can read, inside a root this client may use.',
+      examples: ['/export/nim/lpp_source/installp/ppc'],
+    }),
+    keyid: Type.Optional(refTo(Keyid)),
+    recursive: Type.Optional(Type.Boolean({ default: false, description: 'Descend into subdirectories; names are then relative to `path`.' })),
+  },
+  { $id: 'SignRequest', additionalProperties: false, description: 'What to sign. Without `keyid` the only key this client may use.' },
+)
+export type SignRequest = Static<typeof SignRequest>
+
+export const Warning = Type.Object(
+  {
+    code: Type.Enum(['SIGNATURE_UNVERIFIED', 'NO_PACKAGES', 'SIGNATURE_LENGTH'], { type: 'string' }),
+    detail: Type.String(),
+  },
+  { $id: 'Warning', additionalProperties: false, description: 'Something that did not stop the request but that a person should know.' },
+)
+export type Warning = Static<typeof Warning>
+
+export const SignAnswer = Type.Object(
+  {
+    path: Type.String({ description: 'The path as the request named it.' }),
+    files: Type.Array(Type.String(), { description: 'Every name of the listing in name order, skipped entries too; each is in exactly one of the maps.' }),
+    signatures: mapOf(Signature, 'Signatures by name.'),
+    failures: mapOf(Problem, 'Problems by name.'),
+    skipped: mapOf(SkipReason, 'Reasons by name.'),
+    warnings: Type.Array(refTo(Warning)),
+  },
+  { $id: 'SignAnswer', additionalProperties: false, description: 'The outcome for each name of the listing.' },
+)
+export type SignAnswer = Static<typeof SignAnswer>
+
+const event = <const Name extends string>(name: Name) => Type.Unsafe<Name>({ type: 'string', const: name })
+const name = Type.String({ description: 'A name of the listing.' })
+const closed = { additionalProperties: false } as const
+
+export const SignEvent = Type.Union(
+  [
+    Type.Object({ event: event('listing'), path: Type.String(), files: Type.Array(Type.String()) }, closed),
+    Type.Object({ event: event('signature'), name, signature: refTo(Signature) }, closed),
+    Type.Object({ event: event('failure'), name, problem: refTo(Problem) }, closed),
+    Type.Object({ event: event('skipped'), name, reason: refTo(SkipReason) }, closed),
+    Type.Object({ event: event('warning'), warning: refTo(Warning) }, closed),
+    Type.Object({ event: event('end'), signed: Type.Integer(), failed: Type.Integer(), skipped: Type.Integer() }, closed),
+  ],
+  {
+    $id: 'SignEvent',
+    description: 'One line of the NDJSON answer. `listing` comes first, `end` last: an answer without `end` was cut off.',
+  },
+)
+export type SignEvent = Static<typeof SignEvent>
