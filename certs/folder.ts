@@ -2,7 +2,7 @@ import 'reflect-metadata'
 import { X509Crl } from '@peculiar/x509'
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises'
-import { basename, dirname, join, resolve, sep } from 'node:path'
+import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 
 /** The file by which a folder is known as a PKI of ours; it lists the other files. */
 export const MANIFEST = 'pki.json'
@@ -22,11 +22,11 @@ export class PkiError extends Error {
   }
 }
 
-/** What is at a place: nothing yet, a whole PKI that holds `from` … `until`, or one with a fault. */
+/** What is at a place: nothing yet, a whole PKI that holds `from` … `until`, or one with a fault; `files` is what its manifest lists. */
 export type FolderState =
   | { readonly kind: 'free' }
-  | { readonly kind: 'whole', readonly from: Date, readonly until: Date }
-  | { readonly kind: 'damaged', readonly fault: string, readonly cause: unknown }
+  | { readonly kind: 'whole', readonly files: readonly string[], readonly from: Date, readonly until: Date }
+  | { readonly kind: 'damaged', readonly files: readonly string[], readonly fault: string, readonly cause: unknown }
 
 /** The absolute path of the folder itself: a link to it is followed, so that the folder is replaced and not the link. */
 export async function locate(outDir: string): Promise<string> {
@@ -39,50 +39,40 @@ export async function locate(outDir: string): Promise<string> {
  * @throws PkiError `NOT_A_FOLDER`, `FOLDER_NOT_OURS`
  */
 export async function inspect(directory: string): Promise<FolderState> {
-  const entries = await unless('ENOENT', () => readdir(directory), []).catch((error: unknown) => {
-    throw hasCode(error, 'ENOTDIR') ? new PkiError('NOT_A_FOLDER', `${directory} is not a folder`, { cause: error }) : error
-  })
+  const entries = await unless('ENOTDIR', () => unless('ENOENT', () => readdir(directory), []), undefined)
+  if (entries === undefined) throw new PkiError('NOT_A_FOLDER', `${directory} is not a folder`)
   if (entries.length === 0) return { kind: 'free' }
   const files = await readManifest(directory)
   try {
-    return { kind: 'whole', ...await period(directory, files) }
+    return { kind: 'whole', files, ...await period(directory, files) }
   } catch (cause) {
-    return { kind: 'damaged', fault: cause instanceof Error ? cause.message : String(cause), cause }
+    return { kind: 'damaged', files, fault: (cause as Error).message, cause }
   }
 }
 
 /**
  * Writes a new folder with these files (path → text) and gives it its name only when it is whole. Keys get mode 0600, folders 0700.
- * Returns false, and leaves all as it is, when another process came first.
+ * Answers false, and leaves all as it is, when another process came first.
  */
 export async function create(directory: string, files: ReadonlyMap<string, string>): Promise<boolean> {
-  return build(directory, files, async (fresh) => {
-    // The target is absent or empty; one that has been filled since is never overwritten by rename(2).
-    await rename(fresh, directory)
-    return true
-  }).catch((error: unknown) => {
-    if (hasCode(error, 'ENOTEMPTY') || hasCode(error, 'EEXIST')) return false
-    throw error
-  })
+  // The target is absent or empty; one that was filled in the meantime is never overwritten by rename(2).
+  return build(directory, files, (fresh) => rename(fresh, directory))
 }
 
 /**
- * The same in place of a PKI of ours. A process killed between the two renames leaves no PKI, never half of one.
- * @throws PkiError `FOLDER_HAS_OTHER_FILES` when something in it is not in its manifest and would be lost
+ * The same in place of a PKI of ours, which consists of the files `known`. A process killed between the two renames leaves no PKI,
+ * never half of one.
+ * @throws PkiError `FOLDER_HAS_OTHER_FILES` when something else is in it, which would be lost
  */
-export async function replace(directory: string, files: ReadonlyMap<string, string>): Promise<void> {
-  await refuseOtherFiles(directory)
-  await build(directory, files, async (fresh) => {
+export async function replace(directory: string, known: readonly string[], files: ReadonlyMap<string, string>): Promise<boolean> {
+  return build(directory, files, async (fresh) => {
+    await refuseOtherFiles(directory, new Set([MANIFEST, ...known]))
     await rename(directory, join(dirname(fresh), 'old'))
     await rename(fresh, directory)
   })
 }
 
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code
-}
-
-async function build<T>(directory: string, files: ReadonlyMap<string, string>, publish: (fresh: string) => Promise<T>): Promise<T> {
+async function build(directory: string, files: ReadonlyMap<string, string>, publish: (fresh: string) => Promise<void>): Promise<boolean> {
   const parent = dirname(directory)
   await mkdir(parent, { recursive: true })
   // Next to it, because a rename works within one file system only.
@@ -90,10 +80,18 @@ async function build<T>(directory: string, files: ReadonlyMap<string, string>, p
   try {
     const fresh = join(workshop, 'new')
     await writeFiles(fresh, files)
-    return await publish(fresh)
+    return await unlessOvertaken(publish(fresh))
   } finally {
     await rm(workshop, { recursive: true, force: true })
   }
+}
+
+/** False when another process has just put its PKI there, or taken the old one away to do so. */
+async function unlessOvertaken(publishing: Promise<void>): Promise<boolean> {
+  return publishing.then(() => true, (error: unknown) => {
+    if (['ENOTEMPTY', 'EEXIST', 'ENOENT'].some((code) => hasCode(error, code))) return false
+    throw error
+  })
 }
 
 async function writeFiles(root: string, files: ReadonlyMap<string, string>): Promise<void> {
@@ -130,28 +128,38 @@ async function period(directory: string, files: readonly string[]): Promise<{ fr
   const texts = new Map<string, string>()
   for (const file of files) texts.set(file, await readFile(join(directory, file), 'utf8'))
   for (const [path, key] of texts) if (path.endsWith('.key')) checkPair(texts, path, key)
-  const certificates = ['ca.pem', 'server.pem'].map((path) => new X509Certificate(texts.get(path) ?? ''))
-  const crl = new X509Crl(texts.get('ca.crl') ?? '')
+  const certificates = ['ca.pem', 'server.pem'].map((path) => new X509Certificate(listed(texts, path)))
+  const { thisUpdate, nextUpdate } = new X509Crl(listed(texts, 'ca.crl'))
+  if (nextUpdate === undefined) throw new Error('ca.crl has no nextUpdate')
   return {
-    from: new Date(Math.max(crl.thisUpdate.getTime(), ...certificates.map((each) => each.validFromDate.getTime()))),
-    until: new Date(Math.min(crl.nextUpdate?.getTime() ?? Infinity, ...certificates.map((each) => each.validToDate.getTime())))
+    from: new Date(Math.max(thisUpdate.getTime(), ...certificates.map((each) => each.validFromDate.getTime()))),
+    until: new Date(Math.min(nextUpdate.getTime(), ...certificates.map((each) => each.validToDate.getTime())))
   }
 }
 
 function checkPair(texts: ReadonlyMap<string, string>, path: string, key: string): void {
-  const certificate = new X509Certificate(texts.get(path.replace(/key$/, 'pem')) ?? '')
+  const certificate = new X509Certificate(listed(texts, path.replace(/key$/, 'pem')))
   if (!certificate.checkPrivateKey(createPrivateKey(key))) throw new Error(`${path} does not belong to its certificate`)
 }
 
-async function refuseOtherFiles(directory: string): Promise<void> {
-  const known = new Set([MANIFEST, ...await readManifest(directory)])
+function listed(texts: ReadonlyMap<string, string>, path: string): string {
+  const text = texts.get(path)
+  if (text === undefined) throw new Error(`${MANIFEST} does not list ${path}`)
+  return text
+}
+
+async function refuseOtherFiles(directory: string, known: ReadonlySet<string>): Promise<void> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true })
   const others = entries.filter((entry) => !entry.isDirectory())
-    .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1).replaceAll(sep, '/'))
+    .map((entry) => relative(directory, join(entry.parentPath, entry.name)).replaceAll(sep, '/'))
     .filter((path) => !known.has(path))
   if (others.length > 0) {
     throw new PkiError('FOLDER_HAS_OTHER_FILES', `${directory} also holds files that would be lost: ${others.sort().join(', ')}`)
   }
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
 }
 
 async function unless<T>(code: string, action: () => Promise<T>, otherwise: T): Promise<T> {

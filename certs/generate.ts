@@ -4,10 +4,11 @@ import { DEVELOPMENT_CLIENTS, makeDevelopmentFiles, SERVER_SANS } from './develo
 import { create, inspect, locate, PkiError, replace } from './folder.ts'
 
 /** What `generateDevelopmentPki` did with `directory` (absolute); the PKI there can be used until `validUntil`. */
-export type PkiOutcome = {
-  readonly directory: string
-  readonly validUntil: Date
-} & ({ readonly kind: 'made' | 'kept' } | { readonly kind: 'remade', readonly reason: 'forced' | 'out of date' })
+export type PkiOutcome = { readonly directory: string, readonly validUntil: Date } & (
+  | { readonly kind: 'made' }
+  | { readonly kind: 'kept' }
+  | { readonly kind: 'remade', readonly reason: 'forced' | 'out of date' }
+)
 
 /** Where the command reads and writes: relative folders start at `cwd`. */
 export interface CommandIo {
@@ -50,12 +51,11 @@ export async function generateDevelopmentPki(
     return { kind: 'kept', directory, validUntil: state.until }
   }
   const { files, validUntil } = await makeDevelopmentFiles(now)
-  if (state.kind !== 'free') {
-    await replace(directory, files)
-    return { kind: 'remade', reason: force ? 'forced' : 'out of date', directory, validUntil }
-  }
-  const won = await create(directory, files)
-  return won ? { kind: 'made', directory, validUntil } : generateDevelopmentPki(directory, { clock })
+  const published = state.kind === 'free' ? await create(directory, files) : await replace(directory, state.files, files)
+  if (!published) return generateDevelopmentPki(directory, { clock })
+  return state.kind === 'free'
+    ? { kind: 'made', directory, validUntil }
+    : { kind: 'remade', reason: force ? 'forced' : 'out of date', directory, validUntil }
 }
 
 /**
