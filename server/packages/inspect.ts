@@ -1,0 +1,70 @@
+import type { FileHandle } from 'node:fs/promises'
+import { SigningError } from '../errors.ts'
+import type { ThreadPool } from '../threads/pool.ts'
+import type { PackageInfo } from './package-info.ts'
+import type { ReadTask } from './read-file.ts'
+
+/** An open file and its size when it was opened. Whoever opened it closes it, and only when no call here is under way any more. */
+export type OpenFile = Readonly<{ handle: FileHandle; sizeBytes: number }>
+
+/**
+ * Reads open files in the threads of a pool. The path plays no part: what is read is what was opened.
+ *
+ * Each method rejects with the signal's reason when it is aborted, but only after the thread has let go of the file: a descriptor that
+ * is closed under a reading thread could by then be another file. All throw SigningError: `FILE_TOO_LARGE`; `FILE_CHANGED` when the
+ * file has another size than it had; `PATH_UNREADABLE`; and what the pool throws (`SERVER_BUSY`, `SHUTTING_DOWN`, `INTERNAL`).
+ */
+export interface Inspector {
+  /** Resolves with what the file is and its SHA-256. @throws SigningError also `PACKAGE_MALFORMED`, `PACKAGE_HAS_DSB` */
+  inspect(file: OpenFile, signal?: AbortSignal): Promise<PackageInfo>
+  /** Copies the file to the start of `target`; resolves with the SHA-256 of the copy, 32 raw bytes. @throws SigningError also `STORAGE_FULL` */
+  copy(file: OpenFile, target: FileHandle, signal?: AbortSignal): Promise<Buffer>
+  /** Resolves with the SHA-256 of the file, 32 raw bytes. */
+  hash(file: OpenFile, signal?: AbortSignal): Promise<Buffer>
+}
+
+// About 3 ms of hashing: what is longer keeps others waiting, and is worth interrupting when its client has gone.
+const LONG_BYTES = 4 * 1024 * 1024
+
+/** Returns an inspector. `maxFileBytes` is `limits.fileBytes` of the configuration. */
+export function createInspector({ pool, maxFileBytes }: Readonly<{ pool: ThreadPool; maxFileBytes: number }>): Inspector {
+  async function read<T>(task: ReadTask, signal: AbortSignal | undefined): Promise<T> {
+    if (task.sizeBytes > maxFileBytes) {
+      throw new SigningError('FILE_TOO_LARGE', `the file has ${task.sizeBytes} bytes; limits.fileBytes is ${maxFileBytes}`)
+    }
+    const long = task.sizeBytes > LONG_BYTES
+    return long && signal !== undefined ? readCancellable<T>(pool, task, signal) : pool.run<T>(task, { long, signal })
+  }
+
+  return {
+    inspect: async (file, signal) => {
+      const info = await read<PackageInfo>({ kind: 'inspect', ...opened(file) }, signal)
+      return { ...info, sha256: asBuffer(info.sha256) }
+    },
+    copy: async (file, target, signal) => asBuffer(await read<Uint8Array>({ kind: 'copy', targetFd: target.fd, ...opened(file) }, signal)),
+    hash: async (file, signal) => asBuffer(await read<Uint8Array>({ kind: 'hash', ...opened(file) }, signal)),
+  }
+}
+
+async function readCancellable<T>(pool: ThreadPool, task: ReadTask, signal: AbortSignal): Promise<T> {
+  const cancel = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
+  const stop = () => Atomics.store(cancel, 0, 1)
+  signal.addEventListener('abort', stop)
+  try {
+    return await pool.run<T>({ ...task, cancel }, { long: true, signal })
+  } catch (error) {
+    signal.throwIfAborted()
+    throw error
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}
+
+function opened({ handle, sizeBytes }: OpenFile): Readonly<{ fd: number; sizeBytes: number }> {
+  return { fd: handle.fd, sizeBytes }
+}
+
+// A Buffer arrives from another thread as a plain Uint8Array.
+function asBuffer({ buffer, byteOffset, length }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, length)
+}
