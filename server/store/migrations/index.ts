@@ -1,0 +1,5 @@
+import type { Migration } from 'kysely/migration'
+import { signatures } from './0001-signatures.ts'
+
+/** Every step of the schema by name, in the order of the names. A step that was released never changes; a change is a new step. */
+export const MIGRATIONS: Readonly<Record<string, Migration>> = { '0001-signatures': signatures }

@@ -1,0 +1,110 @@
+import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { Kysely, sql } from 'kysely'
+import { DEFAULT_MIGRATION_TABLE, Migrator } from 'kysely/migration'
+import { SigningError } from '../errors.ts'
+import { Catalogue } from './catalogue.ts'
+import { isSqliteRowFault, sqliteResult, storeFault, systemCode } from './faults.ts'
+import { MIGRATIONS } from './migrations/index.ts'
+import { sqliteDialect } from './sqlite-dialect.ts'
+import type { Store } from './store.ts'
+import type { CatalogueTables } from './tables.ts'
+
+const BUSY_TIMEOUT_MS = 5000
+
+/**
+ * Opens the catalogue in the SQLite file at `path`, made when it is not there: folder 0700, file 0600. Several processes of one machine
+ * may share it; a network file system may not hold it, because WAL needs shared memory.
+ * @throws SigningError `STORE_FAILED`: not a database, damaged, of another program, or written by a newer version of this server
+ */
+export async function openSqliteStore(path: string): Promise<Store> {
+  const database = openDatabase(path)
+  try {
+    return await openCatalogue(database)
+  } catch (cause) {
+    database.close()
+    throw storeFault('the catalogue could not be opened', cause, { path })
+  }
+}
+
+/**
+ * Opens the SQLite file at `path`, checked, in WAL mode, with a disk flush at each commit (`synchronous = FULL`) and foreign keys on;
+ * a writer waits up to five seconds for another process. The check reads the whole file.
+ * @throws SigningError `STORE_FAILED`, `STORAGE_FULL`
+ */
+export function openDatabase(path: string): DatabaseSync {
+  // Absolute, because SQLite takes `file:…` for a URI and `:memory:` for no file at all.
+  const file = resolve(path)
+  let database: DatabaseSync | undefined
+  try {
+    createFile(file)
+    database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true })
+    database.exec('pragma journal_mode = wal; pragma synchronous = full')
+    checkIntegrity(database)
+    return database
+  } catch (cause) {
+    database?.close()
+    throw storeFault(openFault(cause), cause, { path: file })
+  }
+}
+
+/**
+ * Brings the schema of an open database up to date and returns the store over it. On an error the database stays open.
+ * @throws SigningError `STORE_FAILED`
+ */
+export async function openCatalogue(database: DatabaseSync): Promise<Store> {
+  const db = new Kysely<CatalogueTables>({ dialect: sqliteDialect(database) })
+  await refuseForeignSchema(db)
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } })
+  const { error } = await migrator.migrateToLatest()
+  if (error !== undefined) throw storeFault('the schema of the catalogue could not be brought up to date', error)
+  return new Catalogue(db, isSqliteRowFault)
+}
+
+/** Made here and not by SQLite, which would leave the file readable by others. Never opened when it exists: to close it drops SQLite's locks. */
+function createFile(file: string): void {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  try {
+    closeSync(openSync(file, 'wx', 0o600))
+  } catch (cause) {
+    if (systemCode(cause) !== 'EEXIST') throw cause
+  }
+}
+
+function checkIntegrity(database: DatabaseSync): void {
+  const [row] = database.prepare('pragma quick_check(1)').all()
+  if (row?.['quick_check'] !== 'ok') throw new SigningError('STORE_FAILED', DAMAGED, { finding: row?.['quick_check'] })
+  // Takes the write lock and gives it back, because a file that may only be read opens without a complaint.
+  database.exec('begin immediate; rollback')
+}
+
+async function refuseForeignSchema(db: Kysely<CatalogueTables>): Promise<void> {
+  const tables = await db.introspection.getTables({ withInternalKyselyTables: true })
+  if (tables.length === 0) return
+  if (!tables.some(({ name }) => name === DEFAULT_MIGRATION_TABLE)) {
+    throw new SigningError('STORE_FAILED', 'the database file belongs to another program', { tables: tables.map(({ name }) => name) })
+  }
+  const { rows } = await sql<{ name: string }>`select name from ${sql.table(DEFAULT_MIGRATION_TABLE)}`.execute(db)
+  const unknown = rows.map(({ name }) => name).filter((name) => !Object.hasOwn(MIGRATIONS, name))
+  if (unknown.length > 0) {
+    throw new SigningError('STORE_FAILED', 'the catalogue was written by a newer version of this server: start that version', { unknown })
+  }
+}
+
+const DAMAGED = 'the catalogue is damaged: put back a copy, or move the file away to begin an empty one'
+
+/** What an operator can do about an error at open; by SQLite's primary result code or the system's error code. */
+const OPEN_FAULTS: Readonly<Record<string, string>> = {
+  5: 'the catalogue is locked by another process',
+  8: 'the catalogue may only be read: give the server write access to the file and its folder',
+  11: DAMAGED,
+  14: 'the catalogue could not be opened: it is no file, or the server has no access to it or its folder',
+  26: 'the catalogue is not an SQLite database: name another file, or move this one away to begin an empty catalogue',
+  EACCES: 'the server has no access to the folder of the catalogue',
+  EROFS: 'the catalogue lies on a file system that may only be read',
+}
+
+function openFault(cause: unknown): string {
+  return OPEN_FAULTS[sqliteResult(cause) ?? systemCode(cause) ?? ''] ?? 'the catalogue could not be opened'
+}
