@@ -30,7 +30,7 @@ export async function openSqliteStore(path: string): Promise<Store> {
 
 /**
  * Opens the SQLite file at `path`, checked, in WAL mode, with a disk flush at each commit (`synchronous = FULL`) and foreign keys on;
- * a writer waits up to five seconds for another process. The check reads the whole file.
+ * a writer waits up to five seconds for another process. The check reads the whole file, about a second per gigabyte.
  * @throws SigningError `STORE_FAILED`, `STORAGE_FULL`
  */
 export function openDatabase(path: string): DatabaseSync {
