@@ -11,7 +11,7 @@ const closed = <T extends TProperties>(properties: T, description: string) => Ty
 const section = <T extends TProperties>(properties: T, description: string) => Type.Object(properties, { additionalProperties: false, default: {}, description })
 const filePath = (pathRole: PathRole, description: string) => Type.String({ minLength: 1, maxLength: 4096, pathRole, description })
 const name = (description: string) => Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$', description })
-const keyid = (description: string) => Type.String({ pattern: '^(?:0|[1-9][0-9]{0,9})$', description })
+const keyid = (description: string) => Type.String({ pattern: '^[0-9]{1,10}$', description })
 const port = (fallback: number, description: string) => Type.Integer({ minimum: 0, maximum: 65535, default: fallback, description: `${description} 0 takes a free one.` })
 const positive = (fallback: number, description: string, maximum = Number.MAX_SAFE_INTEGER) => Type.Integer({ minimum: 1, maximum, default: fallback, description })
 const kind = <const K extends string>(value: K, description: string) => Type.Unsafe<K>({ type: 'string', const: value, description })

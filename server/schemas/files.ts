@@ -15,7 +15,7 @@ export const FileEntry = Type.Object(
     }),
     signed: Type.Boolean({ description: 'Whether this file, with this size and modification time, was signed by path before.' }),
   },
-  { $id: 'FileEntry', additionalProperties: false },
+  { $id: 'FileEntry', additionalProperties: false, description: 'One entry of a listing.' },
 )
 export type FileEntry = Static<typeof FileEntry>
 
@@ -25,7 +25,7 @@ export const FilesQuery = Type.Object(
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 1000, description: 'How many entries to answer with at the most.' })),
     cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 1024, pattern: '^[A-Za-z0-9_-]+$', description: '`nextCursor` of the answer before.' })),
   },
-  { $id: 'FilesQuery', additionalProperties: false },
+  { $id: 'FilesQuery', additionalProperties: false, description: 'What to list.' },
 )
 export type FilesQuery = Static<typeof FilesQuery>
 
@@ -35,6 +35,17 @@ export const FileList = Type.Object(
     files: Type.Array(refTo(FileEntry), { description: 'In name order.' }),
     nextCursor: Type.Union([Type.String(), Type.Null()], { description: 'Null on the last page.' }),
   },
-  { $id: 'FileList', additionalProperties: false },
+  {
+    $id: 'FileList',
+    additionalProperties: false,
+    description: 'One page of a listing.',
+    examples: [
+      {
+        path: '/export/nim/lpp_source/installp/ppc',
+        files: [{ name: 'PkgA.1.0.0.0.bff', kind: 'file', sizeBytes: 3584, modifiedAt: '2026-11-24T09:00:00.000Z', format: 'installp', signed: true }],
+        nextCursor: null,
+      },
+    ],
+  },
 )
 export type FileList = Static<typeof FileList>

@@ -13,7 +13,7 @@ export type SigningAlgorithm = Static<typeof SigningAlgorithm>
 
 export const Keyid = Type.String({
   $id: 'Keyid',
-  pattern: '^(?:0|[1-9][0-9]{0,9})$',
+  pattern: '^[0-9]{1,10}$',
   description: 'Identifier of the key that checks the record: `dsc_key.id` on AIX, one to ten decimal digits.',
   examples: ['1001'],
 })
@@ -32,7 +32,22 @@ export const Key = Type.Object(
     spkiSha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the DER SubjectPublicKeyInfo, hexadecimal.' }),
     installedPath: Type.Optional(Type.String({ description: 'Where the public key lies on the AIX targets.' })),
   },
-  { $id: 'Key', additionalProperties: false, description: 'The public part of a signing key.' },
+  {
+    $id: 'Key',
+    additionalProperties: false,
+    description: 'The public part of a signing key.',
+    examples: [
+      {
+        keyid: '1001',
+        kind: 'file',
+        algorithm: 'rsa-2048-sha256',
+        covers: 'file',
+        publicKeyPem: '-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A…\n-----END PUBLIC KEY-----\n',
+        spkiSha256: '2e3784834c7ea56cf7a380a8636120f723075b0cbfe16b5a3426d69f65f5b82c',
+        installedPath: '/etc/security/certificates/example.pem',
+      },
+    ],
+  },
 )
 export type Key = Static<typeof Key>
 

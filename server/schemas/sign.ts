@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox'
 import { Keyid } from './key.ts'
 import { Problem } from './problem.ts'
 import { mapOf, refTo } from './reference.ts'
-import { Signature } from './signature.ts'
+import { exampleSignature, Signature } from './signature.ts'
 
 /** Why an entry of a directory is listed and not signed. */
 export const SKIP_REASONS = ['DIRECTORY', 'TOC', 'SPECIAL_FILE', 'NOT_A_PACKAGE', 'FORMAT_NOT_ACCEPTED'] as const
@@ -25,13 +25,13 @@ export const SignRequest = Type.Object(
     keyid: Type.Optional(refTo(Keyid)),
     recursive: Type.Optional(Type.Boolean({ default: false, description: 'Descend into subdirectories; names are then relative to `path`.' })),
   },
-  { $id: 'SignRequest', additionalProperties: false, description: 'What to sign. Without `keyid` the only key this client may use.' },
+  { $id: 'SignRequest', additionalProperties: false, description: 'What to sign. Without `keyid` the only key this client may use.', examples: [{ path: '/export/nim/lpp_source/installp/ppc', keyid: '1001' }] },
 )
 export type SignRequest = Static<typeof SignRequest>
 
 export const Warning = Type.Object(
   {
-    code: Type.Enum(['SIGNATURE_UNVERIFIED', 'NO_PACKAGES', 'SIGNATURE_LENGTH'], { type: 'string' }),
+    code: Type.Enum(['SIGNATURE_UNVERIFIED', 'NO_PACKAGES'], { type: 'string' }),
     detail: Type.String(),
   },
   { $id: 'Warning', additionalProperties: false, description: 'Something that did not stop the request but that a person should know.' },
@@ -47,7 +47,21 @@ export const SignAnswer = Type.Object(
     skipped: mapOf(SkipReason, 'Reasons by name.'),
     warnings: Type.Array(refTo(Warning)),
   },
-  { $id: 'SignAnswer', additionalProperties: false, description: 'The outcome for each name of the listing.' },
+  {
+    $id: 'SignAnswer',
+    additionalProperties: false,
+    description: 'The outcome for each name of the listing.',
+    examples: [
+      {
+        path: '/export/nim/lpp_source/installp/ppc',
+        files: ['.toc', 'PkgA.1.0.0.0.bff'],
+        signatures: { 'PkgA.1.0.0.0.bff': exampleSignature },
+        failures: {},
+        skipped: { '.toc': 'TOC' },
+        warnings: [],
+      },
+    ],
+  },
 )
 export type SignAnswer = Static<typeof SignAnswer>
 
@@ -67,6 +81,7 @@ export const SignEvent = Type.Union(
   {
     $id: 'SignEvent',
     description: 'One line of the NDJSON answer. `listing` comes first, `end` last: an answer without `end` was cut off.',
+    examples: [{ event: 'skipped', name: '.toc', reason: 'TOC' }],
   },
 )
 export type SignEvent = Static<typeof SignEvent>

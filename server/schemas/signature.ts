@@ -2,6 +2,9 @@ import { Type, type Static } from 'typebox'
 import { Keyid, SigningAlgorithm } from './key.ts'
 import { refTo } from './reference.ts'
 
+const signature = `${'lRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuq'.repeat(8)}fjCNfUWy73WgduuZRnkA==`
+const exampleRecord = { keyid: '1001', package: 'PkgA', timestamp: '1375425475', fileset: 'PkgA.rte', ftype: 'I', vrmf: '1.0.0.0', signature }
+
 export const SignatureRecord = Type.Object(
   {
     keyid: refTo(Keyid),
@@ -12,9 +15,24 @@ export const SignatureRecord = Type.Object(
     vrmf: Type.String({ description: 'Version.release.modification.fix.', examples: ['1.0.0.0'] }),
     signature: Type.String({ description: 'The signature in standard base64 with padding.' }),
   },
-  { $id: 'SignatureRecord', additionalProperties: false, description: 'The seven fields of one line of the signature file.' },
+  { $id: 'SignatureRecord', additionalProperties: false, description: 'The seven fields of one line of the signature file.', examples: [exampleRecord] },
 )
 export type SignatureRecord = Static<typeof SignatureRecord>
+
+/** The signature that the examples of the document show; its base64 decodes to 256 bytes and verifies nothing. */
+export const exampleSignature = {
+  id: '0199c1f4-5f0e-4d1a-9c53-5d3c1b7a9e21',
+  filename: 'PkgA.1.0.0.0.bff',
+  sha256: '7d865e959b2466918c9863afca942d0fb89d7c9ac0c99bafc3749504ded97730',
+  sizeBytes: 3584,
+  keyid: '1001',
+  algorithm: 'rsa-2048-sha256',
+  covers: 'file',
+  signature,
+  signedAt: '2026-11-24T09:15:00.000Z',
+  replayed: false,
+  records: [exampleRecord],
+} as const
 
 export const Signature = Type.Object(
   {
@@ -30,6 +48,6 @@ export const Signature = Type.Object(
     replayed: Type.Boolean({ description: 'True when an earlier request already made this signature.' }),
     records: Type.Array(refTo(SignatureRecord), { description: 'One record per fileset, in the order of `lpp_name`.' }),
   },
-  { $id: 'Signature', additionalProperties: false, description: 'A signature that was verified and recorded.' },
+  { $id: 'Signature', additionalProperties: false, description: 'A signature that was verified and recorded.', examples: [exampleSignature] },
 )
 export type Signature = Static<typeof Signature>

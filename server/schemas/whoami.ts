@@ -18,6 +18,21 @@ export const Whoami = Type.Object(
     keys: Type.Array(refTo(Keyid)),
     roots: Type.Array(Type.String(), { description: 'Names of the roots.' }),
   },
-  { $id: 'Whoami', additionalProperties: false, description: 'Who the server takes the client for, and what it may do.' },
+  {
+    $id: 'Whoami',
+    additionalProperties: false,
+    description: 'Who the server takes the client for, and what it may do.',
+    examples: [
+      {
+        name: 'release-bot',
+        sans: ['URI:urn:example:release-bot'],
+        spkiSha256: '2e3784834c7ea56cf7a380a8636120f723075b0cbfe16b5a3426d69f65f5b82c',
+        notAfter: '2028-02-27T09:00:00.000Z',
+        allow: ['sign', 'listFiles'],
+        keys: ['1001'],
+        roots: ['nim'],
+      },
+    ],
+  },
 )
 export type Whoami = Static<typeof Whoami>

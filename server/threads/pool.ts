@@ -96,10 +96,11 @@ class WorkerThreadPool implements ThreadPool {
     const worker = new Worker(module, { workerData })
     const thread: Thread = { worker, jobs: [] }
     let cause: unknown = 'the thread ended by itself'
-    worker.unref()
     worker.on('message', (reply: TaskReply) => this.#settle(thread, reply))
     worker.on('error', (error) => { cause = error })
     worker.on('exit', () => this.#bury(thread, cause))
+    // After the listeners: one for messages would take the reference again.
+    worker.unref()
     this.#threads.push(thread)
     return thread
   }

@@ -1,0 +1,91 @@
+import { randomUUID } from 'node:crypto'
+import swagger from '@fastify/swagger'
+import Fastify, { LogController, type FastifyInstance, type FastifyRequest, type FastifyServerOptions } from 'fastify'
+import { authenticate, type AuthenticateOptions } from './http/authenticate.ts'
+import { logFile, logOutcome } from './http/log.ts'
+import { COMPONENTS, OPENAPI_OPTIONS } from './http/openapi.ts'
+import { answerError, answerNotFound, problemFromError } from './http/problems.ts'
+import { buildValidator } from './http/validator.ts'
+import type { Metrics } from './http/metrics.ts'
+import type { App } from './http/route.ts'
+import type { ListFilesDeps } from './operations/list-files.ts'
+import type { Outcome, SignDeps } from './operations/sign.ts'
+import { documentRoutes } from './routes/document.ts'
+import { getKeyRoute, listKeysRoute } from './routes/keys.ts'
+import { listFilesRoute } from './routes/list-files.ts'
+import { signRoute } from './routes/sign.ts'
+import { getSignatureRoute } from './routes/signatures.ts'
+import { whoamiRoute } from './routes/whoami.ts'
+
+/** Everything the app stands on; it opens no file, no socket and no clock of its own. */
+export type AppDeps = AuthenticateOptions &
+  SignDeps &
+  ListFilesDeps &
+  Readonly<{
+    metrics: Pick<Metrics, 'requestFinished' | 'fileFinished'>
+    /** Aborts when running requests must end: the deadline after SIGTERM. */
+    stop: AbortSignal
+    bodyBytes: number
+    /** Fastify's logger options, its TLS server, and its time limits. */
+    server: Pick<FastifyServerOptions, 'logger' | 'serverFactory' | 'requestTimeout' | 'keepAliveTimeout' | 'forceCloseConnections' | 'clientErrorHandler'>
+  }>
+
+/** Builds the service: hooks, the document, and every route on one screen. */
+export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
+  const options: FastifyServerOptions = {
+    ...deps.server,
+    bodyLimit: deps.bodyBytes,
+    logController: new LogController({ disableRequestLogging: true }),
+    exposeHeadRoutes: false,
+    genReqId: () => randomUUID(),
+    schemaController: { compilersFactory: { buildValidator: buildValidator as never } },
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: 256 },
+  }
+  const app = Fastify(options)
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, app.getDefaultJsonParser('error', 'error'))
+  app.setErrorHandler(answerError)
+  app.setNotFoundHandler(answerNotFound)
+
+  app.decorateReply('problemCode', undefined)
+  app.decorateReply('failure', undefined)
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('request-id', request.id).header('cache-control', 'no-store')
+  })
+  authenticate(app, deps)
+  app.addHook('onResponse', async (request, reply) => {
+    logOutcome(request, reply)
+    deps.metrics.requestFinished({ operation: request.routeOptions.config?.operation ?? 'other', code: reply.problemCode ?? 'OK', durationMs: reply.elapsedTime })
+  })
+
+  for (const schema of COMPONENTS) app.addSchema(schema)
+  await app.register(swagger, OPENAPI_OPTIONS)
+
+  const observe = (request: FastifyRequest, outcome: Outcome): void => {
+    logFile(request, outcome)
+    deps.metrics.fileFinished(measured(request, outcome))
+  }
+  await app.register(async (scope) => {
+    const routes = scope as unknown as App
+    signRoute(routes, { ...deps, observe })
+    listFilesRoute(routes, deps)
+    getSignatureRoute(routes, deps)
+    listKeysRoute(routes, deps)
+    getKeyRoute(routes, deps)
+    whoamiRoute(routes, deps)
+  })
+  await app.register(async (scope) => documentRoutes(scope))
+  return app
+}
+
+function measured({ id }: FastifyRequest, outcome: Outcome): Parameters<Metrics['fileFinished']>[0] {
+  switch (outcome.kind) {
+    case 'signed':
+      return { outcome: 'signed' }
+    case 'skipped':
+      return { outcome: 'skipped', code: outcome.reason }
+    case 'failed':
+      return { outcome: 'failed', code: problemFromError(outcome.error, id).code }
+  }
+}

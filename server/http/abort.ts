@@ -1,0 +1,14 @@
+import type { FastifyReply } from 'fastify'
+import { SigningError } from '../errors.ts'
+
+/**
+ * Returns a signal for the work behind one answer: it aborts when the client goes away before the answer is complete, and when the
+ * server's deadline for running requests is over.
+ */
+export function abortSignal({ raw }: FastifyReply, stop: AbortSignal): AbortSignal {
+  const gone = new AbortController()
+  raw.once('close', () => {
+    if (!raw.writableFinished) gone.abort(new SigningError('REQUEST_ABORTED', 'the client went away'))
+  })
+  return AbortSignal.any([gone.signal, stop])
+}

@@ -1,0 +1,59 @@
+import type { ErrorCode } from '../errors.ts'
+
+/** What the edge adds to a code: the HTTP status, the fixed title, whether the same request may succeed later, and what to do next. */
+export type ProblemKind = Readonly<{ status: number; title: string; retryable: boolean; hint: string }>
+
+const once = (status: number, title: string, hint: string): ProblemKind => ({ status, title, retryable: false, hint })
+const later = (status: number, title: string, hint: string): ProblemKind => ({ status, title, retryable: true, hint })
+
+const SEE_LOG = 'Tell the administrator of the server the request id; the log has the details.'
+
+/** The only place where a code meets a status. docs/errors.md explains each code; a test compares both ways. */
+export const PROBLEM_KINDS: Readonly<Record<ErrorCode, ProblemKind>> = {
+  REQUEST_MALFORMED: once(400, 'Not an HTTP request', 'Check what the client sends; the service speaks HTTP/1.1 over TLS 1.3.'),
+  REQUEST_INVALID: once(400, 'Request invalid', 'Mend the members named in `errors`; GET /openapi.yaml has the schema.'),
+  REQUEST_TIMEOUT: later(408, 'Request too slow', 'Send the whole request within the time limit.'),
+  REQUEST_ABORTED: later(499, 'Client went away', 'Nobody reads this answer; it stands in log and metrics.'),
+  HEADERS_TOO_LARGE: once(431, 'Header fields too large', 'Send fewer or shorter header fields.'),
+  BODY_MALFORMED: once(400, 'Body is not JSON', 'Send a JSON object, encoded in UTF-8.'),
+  BODY_TOO_LARGE: once(413, 'Body too large', 'Send a smaller body.'),
+  CONTENT_TYPE_UNSUPPORTED: once(415, 'Content type not supported', 'Send `Content-Type: application/json`.'),
+  ROUTE_NOT_FOUND: once(404, 'No such route', 'GET /openapi.yaml lists the routes and their methods.'),
+
+  CLIENT_UNKNOWN: once(403, 'Client not listed', 'Ask the administrator to list this certificate under `clients`.'),
+  OPERATION_DENIED: once(403, 'Operation not allowed', 'GET /whoami shows what this client may do.'),
+
+  PATH_MALFORMED: once(400, 'Path malformed', 'Send an absolute path without `..`, `.`, empty parts or control characters.'),
+  PATH_OUTSIDE_ROOTS: once(403, 'Path outside the roots', 'Check the spelling; GET /files without a path lists the roots of this client.'),
+  PATH_UNREADABLE: once(403, 'Path unreadable', 'Make the path readable for the user that runs the server.'),
+  FILE_NAME_REFUSED: once(422, 'File name refused', 'Rename the file: printable UTF-8 without control characters.'),
+  FILE_KIND_REFUSED: once(422, 'Not a regular file', 'Name a regular file or a directory.'),
+  FILE_CHANGED: later(409, 'File changed', 'Wait until nobody writes the file, then sign it again.'),
+  FILE_TOO_LARGE: once(413, 'File too large', 'Ask the administrator to raise `limits.fileBytes`.'),
+  DIRECTORY_TOO_LARGE: once(413, 'Directory too large', 'Sign its parts one by one, or ask the administrator to raise `limits.directoryEntries`.'),
+
+  NOT_A_PACKAGE: once(422, 'Not a package', 'Name an installp package image (backup file format).'),
+  PACKAGE_MALFORMED: once(422, 'Package malformed', 'Build the package again; it is damaged or not made like an installp image.'),
+  PACKAGE_HAS_DSB: once(422, 'Package already signed', 'Sign the package as it was before its Digital Signature Block was appended.'),
+
+  KEYID_REQUIRED: once(400, 'Key not named', 'Send `keyid`; GET /keys lists the keys of this client.'),
+  KEY_NOT_AVAILABLE: once(403, 'Key not available', 'GET /keys lists the keys of this client.'),
+  SIGNER_BUSY: later(503, 'Signer busy', 'Try again after the time in Retry-After.'),
+  SIGNER_NOT_AVAILABLE: later(503, 'Signer not available', SEE_LOG),
+  SIGNER_TIMEOUT: later(504, 'Signer too slow', 'Try again; if it persists, ask the administrator to look at the command or raise `signer.timeoutMs`.'),
+  SIGNER_FAILED: later(502, 'Signer failed', SEE_LOG),
+  SIGNER_OUTPUT_TOO_LARGE: once(502, 'Signer output too large', SEE_LOG),
+  SIGNER_NO_RECORD: once(502, 'Signer made no record', SEE_LOG),
+  SIGNER_RECORD_MALFORMED: once(502, 'Signature record malformed', SEE_LOG),
+  SIGNER_SIGNATURE_TRUNCATED: once(502, 'Signature of the wrong length', SEE_LOG),
+  SIGNER_RECORD_MISMATCH: once(502, 'Signature record of another package', SEE_LOG),
+  SIGNATURE_INVALID: once(502, 'Signature does not verify', SEE_LOG),
+
+  SIGNATURE_NOT_FOUND: once(404, 'No such signature', 'Check the id; a client sees its own signatures.'),
+  STORE_FAILED: later(503, 'Catalogue not writable', SEE_LOG),
+  STORAGE_FULL: later(507, 'No space left', 'Ask the administrator of the server to make room, then try again.'),
+
+  SERVER_BUSY: later(503, 'Server busy', 'Try again after the time in Retry-After.'),
+  SHUTTING_DOWN: later(503, 'Server shutting down', 'Try again after the time in Retry-After.'),
+  INTERNAL: once(500, 'Internal error', SEE_LOG),
+}

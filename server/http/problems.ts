@@ -1,0 +1,81 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { SigningError, type ErrorCode } from '../errors.ts'
+import type { Problem } from '../schemas/problem.ts'
+import { PROBLEM_KINDS } from './problem-table.ts'
+
+export const PROBLEM_MEDIA_TYPE = 'application/problem+json'
+
+type InputFault = NonNullable<Problem['errors']>[number]
+
+/** Returns the problem document (RFC 9457) of one code for the request with this id (UUID). */
+export function problemOf(code: ErrorCode, detail: string, requestId: string, errors?: InputFault[]): Problem {
+  const { status, title, retryable, hint } = PROBLEM_KINDS[code]
+  return {
+    type: `urn:signing-server:problem:${code}`,
+    title,
+    status,
+    detail,
+    instance: `urn:uuid:${requestId}`,
+    code,
+    retryable,
+    hint,
+    ...(errors === undefined ? {} : { errors }),
+  }
+}
+
+/** Returns the problem document of whatever was thrown: an error that is not ours says nothing to the client. */
+export function problemFromError(error: unknown, requestId: string): Problem {
+  if (error instanceof SigningError) return problemOf(error.code, error.message, requestId)
+  return problemOf('INTERNAL', 'something went wrong inside the server', requestId)
+}
+
+/** Sends a problem as the whole answer, with Retry-After where the server is merely busy. */
+export async function sendProblem(reply: FastifyReply, problem: Problem): Promise<void> {
+  reply.problemCode = problem.code
+  if (problem.status === 503) reply.header('retry-after', '1')
+  // A serializer of its own: the route's response schema must not stand between an error and its reader.
+  await reply.code(problem.status).type(PROBLEM_MEDIA_TYPE).serializer(JSON.stringify).send(problem)
+}
+
+/** The error handler of the app: every throw of a hook, a body parser, a schema or a handler ends here. */
+export async function answerError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const problem = fromFastify(error, request.id) ?? problemFromError(error, request.id)
+  if (problem.status >= 500) reply.failure = error
+  await sendProblem(reply, problem)
+}
+
+/** The answer for a URL that no route has. */
+export async function answerNotFound(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  await sendProblem(reply, problemOf('ROUTE_NOT_FOUND', 'there is no such route', request.id))
+}
+
+const FASTIFY_CODES: Readonly<Record<string, readonly [ErrorCode, string]>> = {
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: ['CONTENT_TYPE_UNSUPPORTED', 'the content type of the body is missing or not one this route takes'],
+  FST_ERR_CTP_INVALID_CONTENT_TYPE: ['CONTENT_TYPE_UNSUPPORTED', 'the content type of the body is missing or not one this route takes'],
+  FST_ERR_CTP_EMPTY_TYPE: ['CONTENT_TYPE_UNSUPPORTED', 'the content type of the body is missing'],
+  FST_ERR_CTP_EMPTY_JSON_BODY: ['BODY_MALFORMED', 'the body is empty'],
+  FST_ERR_CTP_INVALID_JSON_BODY: ['BODY_MALFORMED', 'the body is not JSON'],
+  FST_ERR_CTP_BODY_TOO_LARGE: ['BODY_TOO_LARGE', 'the body is larger than `limits.bodyBytes` allows'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['BODY_MALFORMED', 'the body is not as long as Content-Length says'],
+  FST_ERR_BAD_URL: ['REQUEST_MALFORMED', 'the URL is malformed'],
+  FST_ERR_MAX_PARAM_LENGTH: ['ROUTE_NOT_FOUND', 'there is no such route'],
+}
+
+function fromFastify(error: FastifyError, requestId: string): Problem | undefined {
+  if (error.validation !== undefined) {
+    const errors = error.validation.map((fault) => inputFault(error.validationContext, fault))
+    return problemOf('REQUEST_INVALID', `the request has ${errors.length === 1 ? 'a fault' : `${errors.length} faults`}`, requestId, errors)
+  }
+  const known = FASTIFY_CODES[error.code]
+  return known === undefined ? undefined : problemOf(known[0], known[1], requestId)
+}
+
+type Fault = Readonly<{ instancePath: string; message?: string; keyword: string; params: Record<string, unknown> }>
+
+function inputFault(context: string | undefined, { instancePath, message, keyword, params }: Fault): InputFault {
+  const place = context === 'body' || context === undefined ? '' : `/${context}`
+  const member = keyword === 'additionalProperties' ? params['additionalProperty'] : keyword === 'required' ? params['missingProperty'] : undefined
+  if (typeof member !== 'string') return { pointer: `${place}${instancePath}`, detail: message ?? 'is invalid' }
+  const pointer = `${place}${instancePath}/${member.slice(0, 100).replaceAll('~', '~0').replaceAll('/', '~1')}`
+  return { pointer, detail: keyword === 'required' ? 'is missing' : 'is not a known member' }
+}

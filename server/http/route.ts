@@ -1,0 +1,44 @@
+import type { FastifyBaseLogger, FastifyInstance, FastifyTypeProvider, RawReplyDefaultExpression, RawRequestDefaultExpression, RawServerDefault } from 'fastify'
+import type { Static, TSchema } from 'typebox'
+import type { ErrorCode } from '../errors.ts'
+import { Problem } from '../schemas/problem.ts'
+import { refTo } from '../schemas/reference.ts'
+import { problemOf, PROBLEM_MEDIA_TYPE } from './problems.ts'
+import { PROBLEM_KINDS } from './problem-table.ts'
+
+/** Makes the TypeBox schema of a route the static type of its handler. */
+export interface TypeBoxProvider extends FastifyTypeProvider {
+  validator: this['schema'] extends TSchema ? Static<this['schema']> : unknown
+  serializer: this['schema'] extends TSchema ? Static<this['schema']> : unknown
+}
+
+/** The app as routes see it. */
+export type App = FastifyInstance<RawServerDefault, RawRequestDefaultExpression, RawReplyDefaultExpression, FastifyBaseLogger, TypeBoxProvider>
+
+/** What can happen to every request, whatever its route. */
+const EVERYWHERE: readonly ErrorCode[] = ['REQUEST_INVALID', 'CLIENT_UNKNOWN', 'OPERATION_DENIED', 'SERVER_BUSY', 'SHUTTING_DOWN', 'INTERNAL']
+
+const EXAMPLE_REQUEST = '6d9c6f0e-5a3c-4b8f-9a38-1f1f6a9b8f11'
+
+/** Returns the error responses of a route as the document shows them: one entry per status, its codes named. */
+export function problemResponses(...codes: readonly ErrorCode[]): Record<number, unknown> {
+  const byStatus = Map.groupBy(new Set([...EVERYWHERE, ...codes]), (code) => PROBLEM_KINDS[code].status)
+  return Object.fromEntries(
+    [...byStatus].sort(([a], [b]) => a - b).map(([status, list]) => [
+      status,
+      {
+        description: list.map((code) => `\`${code}\` ${PROBLEM_KINDS[code].title}`).join('; '),
+        content: { [PROBLEM_MEDIA_TYPE]: { schema: refTo(Problem), examples: Object.fromEntries(list.map(exampleOf)) } },
+      },
+    ]),
+  )
+}
+
+function exampleOf(code: ErrorCode): readonly [string, unknown] {
+  return [code, { value: problemOf(code, PROBLEM_KINDS[code].title.toLowerCase(), EXAMPLE_REQUEST) }]
+}
+
+/** Returns a successful response as the document shows it. */
+export function answer<T extends TSchema & { $id?: string }>(schema: T, description: string): Readonly<Record<string, unknown>> {
+  return { description, content: { 'application/json': { schema: refTo(schema) } } }
+}

@@ -1,0 +1,35 @@
+import { Type } from 'typebox'
+import { callerOf } from '../http/authenticate.ts'
+import { answer, problemResponses, type App } from '../http/route.ts'
+import type { Keyring } from '../keys/key.ts'
+import { getKey } from '../operations/get-key.ts'
+import { listKeys } from '../operations/list-keys.ts'
+import { Key, Keyid, KeyList } from '../schemas/key.ts'
+import { refTo } from '../schemas/reference.ts'
+
+type Deps = Readonly<{ keyring: Keyring }>
+
+/** `GET /keys`: the public parts of the keys that the client may use. */
+export function listKeysRoute(app: App, deps: Deps): void {
+  const schema = {
+    operationId: 'listKeys',
+    tags: ['catalogue'],
+    summary: 'List keys',
+    description: 'Answers with the public part of every key this client may use.',
+    response: { 200: answer(KeyList, 'The keys.'), ...problemResponses() },
+  }
+  app.get('/keys', { schema, config: { operation: 'listKeys' } }, async (request) => listKeys(deps, callerOf(request)))
+}
+
+/** `GET /keys/{keyid}`: the public part of one key. */
+export function getKeyRoute(app: App, deps: Deps): void {
+  const schema = {
+    operationId: 'getKey',
+    tags: ['catalogue'],
+    summary: 'Get a key',
+    description: 'Answers with the public part of one key.',
+    params: Type.Object({ keyid: refTo(Keyid) }, { additionalProperties: false }),
+    response: { 200: answer(Key, 'The key.'), ...problemResponses('KEY_NOT_AVAILABLE') },
+  }
+  app.get('/keys/:keyid', { schema, config: { operation: 'getKey' } }, async (request) => getKey(deps, callerOf(request), request.params.keyid))
+}
