@@ -93,7 +93,8 @@ class WorkerThreadPool implements ThreadPool {
 
   #start(): Thread {
     const { module, workerData } = this.#options
-    const worker = new Worker(module, { workerData })
+    // Without the flags of the process: what it was started with (--eval, --import) is not for every thread.
+    const worker = new Worker(module, { workerData, execArgv: [] })
     const thread: Thread = { worker, jobs: [] }
     let cause: unknown = 'the thread ended by itself'
     worker.on('message', (reply: TaskReply) => this.#settle(thread, reply))
