@@ -38,7 +38,8 @@ export type FormatErrorCode = (typeof FORMAT_ERROR_CODES)[number]
  */
 export class FormatError extends Error {
   readonly code: FormatErrorCode
-  readonly offset?: number
+  // Declared only: an error without an offset has no such property, not one that is undefined.
+  declare readonly offset?: number
 
   constructor(code: FormatErrorCode, message: string, facts: Readonly<{ offset?: number }> = {}) {
     super(message)

@@ -53,14 +53,11 @@ export type FileRecord = Readonly<{
   slack: Uint8Array
 }>
 
-/** The access control list and the privilege control list behind the header of a member; both a multiple of 8 bytes long. */
-export type RecordTrailer = Readonly<{ acl: Uint8Array; pcl: Uint8Array }>
-
 /** The length of a volume record in bytes. */
 export const VOLUME_RECORD_BYTES = 72
 
-/** The longest ACL or PCL accepted, in words (32 KiB). AIX writes 2, and 5 with extended permissions. */
-export const TRAILER_WORDS_MAX = 4096
+/** The longest record header: its length in words is one byte. */
+export const HEADER_BYTES_MAX = 255 * WORD_BYTES
 
 const FIXED_BYTES = 64
 const NAME_FIELD_BYTES = 16
@@ -118,9 +115,9 @@ export function decodeVolume(header: Buffer): VolumeRecord {
 export function encodeVolume(volume: VolumeRecord): Buffer {
   const header = startHeader(VOLUME_RECORD_BYTES, RECORD_TYPE.volume, RECORD_MAGIC.plain)
   header.writeUInt16LE(volume.volume, 0x06)
-  header.writeUInt32LE(volume.date, 0x08)
-  header.writeUInt32LE(volume.dumpDate, 0x0c)
-  header.writeUInt32LE(volume.wordCount, 0x10)
+  putUint32(header, volume.date, 0x08)
+  putUint32(header, volume.dumpDate, 0x0c)
+  putUint32(header, volume.wordCount, 0x10)
   writeNameField(header, volume.disk, 0x14)
   writeNameField(header, volume.fileSystem, 0x24)
   writeNameField(header, volume.user, 0x34)
@@ -154,7 +151,7 @@ export function encodeFile(file: FileRecord): Buffer {
   const headerBytes = FIXED_BYTES + alignUp(nameBytes, WORD_BYTES)
   const header = startHeader(headerBytes, RECORD_TYPE.file, file.packed ? RECORD_MAGIC.packed : RECORD_MAGIC.plain)
   header.writeUInt16LE(file.nlink, 0x06)
-  for (const [index, field] of FILE_FIELDS.entries()) header.writeUInt32LE(file[field], 0x08 + 4 * index)
+  for (const [index, field] of FILE_FIELDS.entries()) putUint32(header, file[field], 0x08 + 4 * index)
   header.write(file.name, FIXED_BYTES, 'latin1')
   header.set(file.slack, FIXED_BYTES + file.name.length + 1)
   return seal(header)
@@ -165,24 +162,6 @@ export function encodeEnd(): Buffer {
   const header = startHeader(WORD_BYTES, RECORD_TYPE.end, RECORD_MAGIC.plain)
   header.writeUInt16LE(1, 0x06)
   return seal(header)
-}
-
-/** Returns the length in bytes of the two lists that follow. @throws FormatError `BFF_RECORD_MALFORMED` for a list above the limit */
-export function decodeTrailerLengths(bytes: Buffer, offset: number): Readonly<{ aclBytes: number; pclBytes: number }> {
-  const aclWords = bytes.readUInt32LE(0)
-  const pclWords = bytes.readUInt32LE(4)
-  if (Math.max(aclWords, pclWords) > TRAILER_WORDS_MAX) {
-    throw new FormatError('BFF_RECORD_MALFORMED', 'an access control list in the package is longer than any real one', { offset })
-  }
-  return { aclBytes: aclWords * WORD_BYTES, pclBytes: pclWords * WORD_BYTES }
-}
-
-/** Writes the trailer of a member: both lengths in words, then both lists. */
-export function encodeTrailer({ acl, pcl }: RecordTrailer): Buffer {
-  const lengths = Buffer.alloc(WORD_BYTES)
-  lengths.writeUInt32LE(acl.length / WORD_BYTES, 0)
-  lengths.writeUInt32LE(pcl.length / WORD_BYTES, 4)
-  return Buffer.concat([lengths, acl, pcl])
 }
 
 /** Returns `value` rounded up to a multiple of `unit`. */
@@ -197,6 +176,12 @@ function startHeader(headerBytes: number, type: number, magic: number): Buffer {
   header.writeUInt8(type, 1)
   header.writeUInt16LE(magic, 2)
   return header
+}
+
+function putUint32(header: Buffer, value: number, at: number): void {
+  // writeUInt32LE looks at the range only: it would write 0 for NaN, the seconds of an invalid Date.
+  if (!Number.isInteger(value)) throw new RangeError('a number in a record header is an integer')
+  header.writeUInt32LE(value, at)
 }
 
 function seal(header: Buffer): Buffer {

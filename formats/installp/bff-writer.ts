@@ -1,8 +1,9 @@
 import { Buffer } from 'node:buffer'
 import {
   FILE_TYPE, WORD_BYTES,
-  alignUp, encodeEnd, encodeFile, encodeTrailer, encodeVolume,
+  alignUp, encodeEnd, encodeFile, encodeVolume,
 } from './bff-record.ts'
+import { baseTrailer, encodeTrailer } from './bff-trailer.ts'
 import { pack } from './pack.ts'
 
 /** Data too large to hold: its exact length and a fresh pass over its bytes. */
@@ -97,19 +98,6 @@ function storedData({ data = NO_DATA, packed = false }: BffMember): SizedChunks 
   }
   const stored = packed ? pack(data) : data
   return { sizeBytes: data.length, storedBytes: stored.length, chunks: [stored] }
-}
-
-/** The access lists of a file without extended permissions: the nine mode bits as one list, the mode as the other. */
-function baseTrailer(mode: number): Readonly<{ acl: Buffer; pcl: Buffer }> {
-  const acl = Buffer.alloc(16)
-  acl.writeUInt32LE(16, 0)
-  acl.writeUInt16LE((mode >> 6) & 7, 10)
-  acl.writeUInt16LE((mode >> 3) & 7, 12)
-  acl.writeUInt16LE(mode & 7, 14)
-  const pcl = Buffer.alloc(16)
-  pcl.writeUInt32LE(16, 0)
-  pcl.writeUInt32LE(mode, 4)
-  return { acl, pcl }
 }
 
 function nameSlack(name: string): Buffer {

@@ -77,17 +77,15 @@ export function formatLppName(lppName: LppName): string {
 function parseFilesets(lines: readonly string[]): LppNameFileset[] {
   const filesets: LppNameFileset[] = []
   let index = 1
-  for (;;) {
-    const line = lines[index]
-    if (line === undefined) throw malformed(index, 'ends without "}"')
-    if (isMark(line, '}')) break
+  while (!isMark(lineAt(lines, index, '}'), '}')) {
+    const line = lineAt(lines, index, '}')
     if (BLANK.test(line)) {
       index += 1
-      continue
+    } else {
+      const body = readBody(lines, index + 1)
+      filesets.push(parseFilesetLine(line, index + 1, body))
+      index += body.length + 3
     }
-    const body = readBody(lines, index + 1)
-    filesets.push(parseFilesetLine(line, index + 1, body))
-    index += body.length + 3
   }
   const rest = lines.findIndex((line, at) => at > index && !BLANK.test(line))
   if (rest !== -1) throw malformed(rest + 1, 'stands after the closing "}"')
@@ -107,14 +105,19 @@ function parseFilesetLine(line: string, lineNumber: number, body: readonly strin
 
 function readBody(lines: readonly string[], open: number): string[] {
   if (!isMark(lines[open] ?? '', '[')) throw malformed(open + 1, 'is not the "[" that follows a fileset')
-  const body: string[] = []
-  for (let index = open + 1; ; index += 1) {
-    const line = lines[index]
-    if (line === undefined) throw malformed(index, 'ends without "]"')
-    if (isMark(line, ']')) return body
-    if (isMark(line, '[')) throw malformed(index + 1, 'opens a "[" inside another')
-    body.push(line)
+  let index = open + 1
+  while (!isMark(lineAt(lines, index, ']'), ']')) {
+    if (isMark(lineAt(lines, index, ']'), '[')) throw malformed(index + 1, 'opens a "[" inside another')
+    index += 1
   }
+  return lines.slice(open + 1, index)
+}
+
+/** The line at `index`; a file that ends there misses its `close` mark. */
+function lineAt(lines: readonly string[], index: number, close: string): string {
+  const line = lines[index]
+  if (line === undefined) throw malformed(index, `is the last, without a "${close}"`)
+  return line
 }
 
 function filesetLines(fileset: LppNameFileset): string[] {

@@ -83,7 +83,7 @@ function lppNameText(source: PackageSource, contents: readonly FilesetContent[])
 /** Shares the payload out to the filesets, each directory going with the first file below it. */
 function filesetContents(source: PackageSource): FilesetContent[] {
   const contents = source.filesets.map((level) => ({ level, entries: [] as InventoryEntry[] }))
-  const seen = new Set<string>()
+  const seen = new Set(['/lpp_name'])
   for (const file of source.payload ?? []) {
     const owner = file.fileset === undefined ? contents[0] : contents.find(({ level }) => level.fileset === file.fileset)
     if (owner === undefined) throw new TypeError('the payload belongs to a fileset that the package does not have')
@@ -133,9 +133,9 @@ function newDirectories(path: string, seen: Set<string>): string[] {
 
 function absolutePath(path: string): string {
   const absolute = path.startsWith('./') ? path.slice(1) : path
-  // eslint-disable-next-line no-control-regex -- control bytes are what is refused
-  const isPlain = /^(?:\/[^/\0-\x1f\x7f]+)+$/.test(absolute) && !absolute.split('/').some((part) => part === '.' || part === '..')
-  if (!isPlain) throw new TypeError('a payload path is absolute, without dot segments and control characters')
+  // Latin-1 only: a name in a package is bytes, and what AIX would read of another character depends on its locale.
+  const isPlain = /^(?:\/[ -.0-~\xa0-\xff]+)+$/.test(absolute) && !absolute.split('/').some((part) => part === '.' || part === '..')
+  if (!isPlain) throw new TypeError('a payload path is absolute, without dot segments, of printable Latin-1 characters')
   return absolute
 }
 

@@ -1,8 +1,9 @@
 import { Buffer } from 'node:buffer'
 import { FormatError } from '../error.ts'
 import { createDsbDetector } from '../signature/dsb.ts'
-import { BFF_MAGIC, BFF_MAGIC_UNSUPPORTED, createBffReader } from './bff.ts'
+import { createBffReader } from './bff.ts'
 import { FILE_TYPE } from './bff-record.ts'
+import { BFF_MAGIC, BFF_MAGIC_UNSUPPORTED } from './bff-steps.ts'
 import { parseLppName } from './lpp-name.ts'
 import { TOC_HEAD_BYTES, isTocHead } from './toc.ts'
 import type { FileRecord } from './bff-record.ts'
@@ -95,7 +96,8 @@ function createLppNameSearch(): LppNameSearch {
   let builtAt = 0
   let members = 0
   let lppNameModifiedAt = 0
-  let text: Buffer[] = []
+  let text = Buffer.alloc(0)
+  let filled = 0
   let found: Omit<InstallpScan, 'dsb'> | undefined
 
   const reader = createBffReader({
@@ -106,12 +108,16 @@ function createLppNameSearch(): LppNameSearch {
       if (member.name !== LPP_NAME) return false
       checkLppNameMember(member)
       lppNameModifiedAt = member.mtime
+      text = Buffer.alloc(member.sizeBytes)
       return true
     },
-    onData: (chunk) => { text.push(Buffer.from(chunk)) },
+    onData: (chunk) => {
+      text.set(chunk, filled)
+      filled += chunk.length
+    },
     onMemberEnd: () => {
-      found = { ...describe(parseLppName(Buffer.concat(text))), builtAt, lppNameModifiedAt }
-      text = []
+      found = { ...describe(parseLppName(text)), builtAt, lppNameModifiedAt }
+      text = Buffer.alloc(0)
       reader.stop()
     },
     onEnd: () => { throw missing() },

@@ -1,0 +1,28 @@
+import { readFileSync } from 'node:fs'
+import t from 'tap'
+import { FORMAT_ERROR_CODES, FormatError } from '../../formats/error.ts'
+import * as formats from '../../formats/index.ts'
+
+void t.test('the published names are exactly these', async (t) => {
+  t.strictSame(Object.keys(formats).sort(), [
+    'DSB_EYE_CATCHER', 'FORMAT_ERROR_CODES', 'FormatError', 'NAME_BYTES_MAX', 'SHA256_DIGEST_INFO_PREFIX', 'SIGNATURE_FILE_HEADER',
+    'SIGNATURE_FILE_RECORDS_MAX', 'VRMF_PART_MAX', 'bffChunks', 'checkFtype', 'checkName', 'createBffReader', 'createDsbDetector',
+    'createPackageScanner', 'encodeDigestInfo', 'formatLppName', 'formatSignatureFile', 'formatSignatureRecord', 'formatVrmf',
+    'normaliseVrmf', 'packageChunks', 'parseLppName', 'parseSignatureFile', 'parseVrmf', 'verifySignature', 'writeBff', 'writePackage',
+  ])
+})
+
+void t.test('a format error has its code, and an offset only where there is one', async (t) => {
+  const error = new FormatError('BFF_TRUNCATED', 'the package ends', { offset: 7 })
+  t.ok(error instanceof Error)
+  t.match(error, { name: 'FormatError', code: 'BFF_TRUNCATED', message: 'the package ends', offset: 7 })
+  t.notOk('offset' in new FormatError('VRMF_MALFORMED', 'no offset'))
+})
+
+void t.test('every error code is distinct and thrown somewhere', async (t) => {
+  t.equal(new Set(FORMAT_ERROR_CODES).size, FORMAT_ERROR_CODES.length)
+  const folder = new URL('../../formats/', import.meta.url)
+  const files = ['bff-record', 'bff-steps', 'bff-trailer', 'bff', 'lpp-name', 'name', 'scan', 'unpack', 'vrmf'].map((name) => `installp/${name}.ts`)
+  const source = [...files, 'signature/file.ts'].map((name) => readFileSync(new URL(name, folder), 'utf8')).join('\n')
+  for (const code of FORMAT_ERROR_CODES) t.ok(source.includes(`'${code}'`), code)
+})
