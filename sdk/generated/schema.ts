@@ -1,0 +1,996 @@
+// Made from openapi.yaml by sdk/generate.ts. Do not edit: change the routes of the server, then `npm run generate`.
+
+export interface paths {
+    readonly "/sign": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Sign packages
+         * @description Signs one package file, or every package of a directory in name order. With `Accept: application/x-ndjson` the outcomes arrive as files finish, one event a line.
+         */
+        readonly post: operations["sign"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/files": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * List files
+         * @description Lists a directory in name order, a page at a time; a path to a file lists that file; without a path the roots of this client by name.
+         */
+        readonly get: operations["listFiles"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/signatures/{id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Get a signature
+         * @description Answers with a signature that was made for this client.
+         */
+        readonly get: operations["getSignature"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/keys": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * List keys
+         * @description Answers with the public part of every key this client may use.
+         */
+        readonly get: operations["listKeys"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/keys/{keyid}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Get a key
+         * @description Answers with the public part of one key.
+         */
+        readonly get: operations["getKey"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/whoami": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Who am I
+         * @description Answers with who the server takes this client for, and what it may do. Every listed client may ask.
+         */
+        readonly get: operations["whoami"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        /**
+         * @description Stable code; docs/errors.md explains each.
+         * @enum {string}
+         */
+        readonly ErrorCode: "REQUEST_MALFORMED" | "REQUEST_INVALID" | "REQUEST_TIMEOUT" | "REQUEST_ABORTED" | "HEADERS_TOO_LARGE" | "BODY_MALFORMED" | "BODY_TOO_LARGE" | "CONTENT_TYPE_UNSUPPORTED" | "ROUTE_NOT_FOUND" | "CLIENT_UNKNOWN" | "OPERATION_DENIED" | "PATH_MALFORMED" | "PATH_OUTSIDE_ROOTS" | "PATH_UNREADABLE" | "FILE_NAME_REFUSED" | "FILE_KIND_REFUSED" | "FILE_CHANGED" | "FILE_TOO_LARGE" | "DIRECTORY_TOO_LARGE" | "NOT_A_PACKAGE" | "PACKAGE_MALFORMED" | "PACKAGE_HAS_DSB" | "KEYID_REQUIRED" | "KEY_NOT_AVAILABLE" | "SIGNER_BUSY" | "SIGNER_NOT_AVAILABLE" | "SIGNER_TIMEOUT" | "SIGNER_FAILED" | "SIGNER_OUTPUT_TOO_LARGE" | "SIGNER_NO_RECORD" | "SIGNER_RECORD_MALFORMED" | "SIGNER_SIGNATURE_TRUNCATED" | "SIGNER_RECORD_MISMATCH" | "SIGNATURE_INVALID" | "SIGNATURE_NOT_FOUND" | "STORE_FAILED" | "STORAGE_FULL" | "SERVER_BUSY" | "SHUTTING_DOWN" | "INTERNAL";
+        /** @description Problem details (RFC 9457). */
+        readonly Problem: {
+            /** @description `urn:signing-server:problem:` and the code. */
+            readonly type: string;
+            /** @description Fixed per code. */
+            readonly title: string;
+            readonly status: number;
+            /** @description What happened, as a sentence. */
+            readonly detail: string;
+            /** @description `urn:uuid:` and the request id, also in the Request-Id header. */
+            readonly instance: string;
+            readonly code: components["schemas"]["ErrorCode"];
+            /** @description Whether the same request may succeed later. */
+            readonly retryable: boolean;
+            /** @description What to do next. */
+            readonly hint: string;
+            /** @description Every fault of the input. */
+            readonly errors?: readonly {
+                /** @description JSON Pointer (RFC 6901) to the member. */
+                readonly pointer: string;
+                readonly detail: string;
+            }[];
+        };
+        /**
+         * @description Identifier of the key that checks the record: `dsc_key.id` on AIX, one to ten decimal digits.
+         * @example 1001
+         */
+        readonly Keyid: string;
+        /**
+         * @description RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017) and the modulus length.
+         * @enum {string}
+         */
+        readonly SigningAlgorithm: "rsa-2048-sha256" | "rsa-3072-sha256" | "rsa-4096-sha256";
+        /**
+         * @description The public part of a signing key.
+         * @example {
+         *       "keyid": "1001",
+         *       "kind": "file",
+         *       "algorithm": "rsa-2048-sha256",
+         *       "covers": "file",
+         *       "publicKeyPem": "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A…\n-----END PUBLIC KEY-----\n",
+         *       "spkiSha256": "2e3784834c7ea56cf7a380a8636120f723075b0cbfe16b5a3426d69f65f5b82c",
+         *       "installedPath": "/etc/security/certificates/example.pem"
+         *     }
+         */
+        readonly Key: {
+            readonly keyid: components["schemas"]["Keyid"];
+            /**
+             * @description `file`: the server holds the key; `command`: the wrapped command does.
+             * @enum {string}
+             */
+            readonly kind: "file" | "command";
+            readonly algorithm: components["schemas"]["SigningAlgorithm"];
+            /**
+             * @description `file`: every signature is verified over the whole file before it leaves. `unverified`: what the wrapped command signs is not known.
+             * @enum {string}
+             */
+            readonly covers: "file" | "unverified";
+            /** @description SubjectPublicKeyInfo in PEM, as `openssl dgst -verify` takes it. */
+            readonly publicKeyPem: string;
+            /** @description SHA-256 of the DER SubjectPublicKeyInfo, hexadecimal. */
+            readonly spkiSha256: string;
+            /** @description Where the public key lies on the AIX targets. */
+            readonly installedPath?: string;
+        };
+        /** @description The keys this client may use, in the order of the configuration. */
+        readonly KeyList: {
+            readonly keys: readonly components["schemas"]["Key"][];
+        };
+        /**
+         * @description The seven fields of one line of the signature file.
+         * @example {
+         *       "keyid": "1001",
+         *       "package": "PkgA",
+         *       "timestamp": "1375425475",
+         *       "fileset": "PkgA.rte",
+         *       "ftype": "I",
+         *       "vrmf": "1.0.0.0",
+         *       "signature": "lRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqfjCNfUWy73WgduuZRnkA=="
+         *     }
+         */
+        readonly SignatureRecord: {
+            readonly keyid: components["schemas"]["Keyid"];
+            /**
+             * @description Package name: the fourth token of the first line of `lpp_name`.
+             * @example PkgA
+             */
+            readonly package: string;
+            /**
+             * @description Seconds since 1970 or `yyyymmddhhmmss`, as the server is configured.
+             * @example 1375425475
+             */
+            readonly timestamp: string;
+            /**
+             * @description Fileset name.
+             * @example PkgA.rte
+             */
+            readonly fileset: string;
+            /**
+             * @description Fileset type: `I` installation, `S` single update, `ML` maintenance level.
+             * @example I
+             */
+            readonly ftype: string;
+            /**
+             * @description Version.release.modification.fix.
+             * @example 1.0.0.0
+             */
+            readonly vrmf: string;
+            /** @description The signature in standard base64 with padding. */
+            readonly signature: string;
+        };
+        /**
+         * @description A signature that was verified and recorded.
+         * @example {
+         *       "id": "0199c1f4-5f0e-4d1a-9c53-5d3c1b7a9e21",
+         *       "filename": "PkgA.1.0.0.0.bff",
+         *       "sha256": "7d865e959b2466918c9863afca942d0fb89d7c9ac0c99bafc3749504ded97730",
+         *       "sizeBytes": 3584,
+         *       "keyid": "1001",
+         *       "algorithm": "rsa-2048-sha256",
+         *       "covers": "file",
+         *       "signature": "lRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqfjCNfUWy73WgduuZRnkA==",
+         *       "signedAt": "2026-11-24T09:15:00.000Z",
+         *       "replayed": false,
+         *       "records": [
+         *         {
+         *           "keyid": "1001",
+         *           "package": "PkgA",
+         *           "timestamp": "1375425475",
+         *           "fileset": "PkgA.rte",
+         *           "ftype": "I",
+         *           "vrmf": "1.0.0.0",
+         *           "signature": "lRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqfjCNfUWy73WgduuZRnkA=="
+         *         }
+         *       ]
+         *     }
+         */
+        readonly Signature: {
+            /**
+             * Format: uuid
+             * @description Identifier in the catalogue.
+             */
+            readonly id: string;
+            /** @description Base name of the signed file. */
+            readonly filename: string;
+            /** @description SHA-256 of the whole file, hexadecimal. */
+            readonly sha256: string;
+            readonly sizeBytes: number;
+            readonly keyid: components["schemas"]["Keyid"];
+            readonly algorithm: components["schemas"]["SigningAlgorithm"];
+            /**
+             * @description `file`: verified over the whole file. `unverified`: see the key.
+             * @enum {string}
+             */
+            readonly covers: "file" | "unverified";
+            /** @description The signature in standard base64 with padding. */
+            readonly signature: string;
+            /**
+             * Format: date-time
+             * @description When it was signed, RFC 3339 in UTC.
+             */
+            readonly signedAt: string;
+            /** @description True when an earlier request already made this signature. */
+            readonly replayed: boolean;
+            /** @description One record per fileset, in the order of `lpp_name`. */
+            readonly records: readonly components["schemas"]["SignatureRecord"][];
+        };
+        /**
+         * @description Why an entry of a directory is listed and not signed.
+         * @enum {string}
+         */
+        readonly SkipReason: "DIRECTORY" | "TOC" | "SPECIAL_FILE" | "NOT_A_PACKAGE" | "FORMAT_NOT_ACCEPTED";
+        /** @description Something that did not stop the request but that a person should know. */
+        readonly Warning: {
+            /** @enum {string} */
+            readonly code: "SIGNATURE_UNVERIFIED" | "NO_PACKAGES";
+            readonly detail: string;
+        };
+        /**
+         * @description What to sign. Without `keyid` the only key this client may use.
+         * @example {
+         *       "path": "/export/nim/lpp_source/installp/ppc",
+         *       "keyid": "1001"
+         *     }
+         */
+        readonly SignRequest: {
+            /**
+             * @description Absolute path of a file or directory that the server can read, inside a root this client may use.
+             * @example /export/nim/lpp_source/installp/ppc
+             */
+            readonly path: string;
+            readonly keyid?: components["schemas"]["Keyid"];
+            /**
+             * @description Descend into subdirectories; names are then relative to `path`.
+             * @default false
+             */
+            readonly recursive?: boolean;
+        };
+        /**
+         * @description The outcome for each name of the listing.
+         * @example {
+         *       "path": "/export/nim/lpp_source/installp/ppc",
+         *       "files": [
+         *         ".toc",
+         *         "PkgA.1.0.0.0.bff"
+         *       ],
+         *       "signatures": {
+         *         "PkgA.1.0.0.0.bff": {
+         *           "id": "0199c1f4-5f0e-4d1a-9c53-5d3c1b7a9e21",
+         *           "filename": "PkgA.1.0.0.0.bff",
+         *           "sha256": "7d865e959b2466918c9863afca942d0fb89d7c9ac0c99bafc3749504ded97730",
+         *           "sizeBytes": 3584,
+         *           "keyid": "1001",
+         *           "algorithm": "rsa-2048-sha256",
+         *           "covers": "file",
+         *           "signature": "lRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqfjCNfUWy73WgduuZRnkA==",
+         *           "signedAt": "2026-11-24T09:15:00.000Z",
+         *           "replayed": false,
+         *           "records": [
+         *             {
+         *               "keyid": "1001",
+         *               "package": "PkgA",
+         *               "timestamp": "1375425475",
+         *               "fileset": "PkgA.rte",
+         *               "ftype": "I",
+         *               "vrmf": "1.0.0.0",
+         *               "signature": "lRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqfjCNfUWy73WgduuZRnkA=="
+         *             }
+         *           ]
+         *         }
+         *       },
+         *       "failures": {},
+         *       "skipped": {
+         *         ".toc": "TOC"
+         *       },
+         *       "warnings": []
+         *     }
+         */
+        readonly SignAnswer: {
+            /** @description The path as the request named it. */
+            readonly path: string;
+            /** @description Every name of the listing in name order, skipped entries too; each is in exactly one of the maps. */
+            readonly files: readonly string[];
+            /** @description Signatures by name. */
+            readonly signatures: {
+                readonly [key: string]: components["schemas"]["Signature"];
+            };
+            /** @description Problems by name. */
+            readonly failures: {
+                readonly [key: string]: components["schemas"]["Problem"];
+            };
+            /** @description Reasons by name. */
+            readonly skipped: {
+                readonly [key: string]: components["schemas"]["SkipReason"];
+            };
+            readonly warnings: readonly components["schemas"]["Warning"][];
+        };
+        /**
+         * @description One line of the NDJSON answer. `listing` comes first, `end` last: an answer without `end` was cut off.
+         * @example {
+         *       "event": "skipped",
+         *       "name": ".toc",
+         *       "reason": "TOC"
+         *     }
+         */
+        readonly SignEvent: {
+            /** @enum {string} */
+            readonly event: "listing";
+            readonly path: string;
+            readonly files: readonly string[];
+        } | {
+            /** @enum {string} */
+            readonly event: "signature";
+            /** @description A name of the listing. */
+            readonly name: string;
+            readonly signature: components["schemas"]["Signature"];
+        } | {
+            /** @enum {string} */
+            readonly event: "failure";
+            /** @description A name of the listing. */
+            readonly name: string;
+            readonly problem: components["schemas"]["Problem"];
+        } | {
+            /** @enum {string} */
+            readonly event: "skipped";
+            /** @description A name of the listing. */
+            readonly name: string;
+            readonly reason: components["schemas"]["SkipReason"];
+        } | {
+            /** @enum {string} */
+            readonly event: "warning";
+            readonly warning: components["schemas"]["Warning"];
+        } | {
+            /** @enum {string} */
+            readonly event: "end";
+            readonly signed: number;
+            readonly failed: number;
+            readonly skipped: number;
+        };
+        /**
+         * @description What the entry is; a link is not followed.
+         * @enum {string}
+         */
+        readonly FileKind: "root" | "file" | "directory" | "symlink" | "special";
+        /** @description One entry of a listing. */
+        readonly FileEntry: {
+            readonly name: string;
+            readonly kind: components["schemas"]["FileKind"];
+            readonly sizeBytes: number;
+            /** Format: date-time */
+            readonly modifiedAt: string;
+            /** @description Recognised by content: `installp` package image, `toc` table of contents, `other`; null where there is no content to read. */
+            readonly format: ("installp" | "toc" | "other") | null;
+            /** @description Whether this file, with this size and modification time, was signed by path before. */
+            readonly signed: boolean;
+        };
+        /**
+         * @description One page of a listing.
+         * @example {
+         *       "path": "/export/nim/lpp_source/installp/ppc",
+         *       "files": [
+         *         {
+         *           "name": "PkgA.1.0.0.0.bff",
+         *           "kind": "file",
+         *           "sizeBytes": 3584,
+         *           "modifiedAt": "2026-11-24T09:00:00.000Z",
+         *           "format": "installp",
+         *           "signed": true
+         *         }
+         *       ],
+         *       "nextCursor": null
+         *     }
+         */
+        readonly FileList: {
+            /** @description The path as the request named it; null for the list of roots. */
+            readonly path: string | null;
+            /** @description In name order. */
+            readonly files: readonly components["schemas"]["FileEntry"][];
+            /** @description Null on the last page. */
+            readonly nextCursor: string | null;
+        };
+        /**
+         * @description An operationId of this document.
+         * @enum {string}
+         */
+        readonly Operation: "sign" | "listFiles" | "getSignature" | "listKeys" | "getKey" | "whoami";
+        /**
+         * @description Who the server takes the client for, and what it may do.
+         * @example {
+         *       "name": "release-bot",
+         *       "sans": [
+         *         "URI:urn:example:release-bot"
+         *       ],
+         *       "spkiSha256": "2e3784834c7ea56cf7a380a8636120f723075b0cbfe16b5a3426d69f65f5b82c",
+         *       "notAfter": "2028-02-27T09:00:00.000Z",
+         *       "allow": [
+         *         "sign",
+         *         "listFiles"
+         *       ],
+         *       "keys": [
+         *         "1001"
+         *       ],
+         *       "roots": [
+         *         "nim"
+         *       ]
+         *     }
+         */
+        readonly Whoami: {
+            /** @description The name the configuration gives this client. */
+            readonly name: string;
+            /** @description Subject alternative names of the certificate, such as `URI:urn:example:release-bot`. */
+            readonly sans: readonly string[];
+            /** @description SHA-256 of the DER SubjectPublicKeyInfo, hexadecimal. */
+            readonly spkiSha256: string;
+            /**
+             * Format: date-time
+             * @description When the certificate expires.
+             */
+            readonly notAfter: string;
+            readonly allow: readonly components["schemas"]["Operation"][];
+            readonly keys: readonly components["schemas"]["Keyid"][];
+            /** @description Names of the roots. */
+            readonly roots: readonly string[];
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type ErrorCode = components['schemas']['ErrorCode'];
+export type Problem = components['schemas']['Problem'];
+export type Keyid = components['schemas']['Keyid'];
+export type SigningAlgorithm = components['schemas']['SigningAlgorithm'];
+export type Key = components['schemas']['Key'];
+export type KeyList = components['schemas']['KeyList'];
+export type SignatureRecord = components['schemas']['SignatureRecord'];
+export type Signature = components['schemas']['Signature'];
+export type SkipReason = components['schemas']['SkipReason'];
+export type Warning = components['schemas']['Warning'];
+export type SignRequest = components['schemas']['SignRequest'];
+export type SignAnswer = components['schemas']['SignAnswer'];
+export type SignEvent = components['schemas']['SignEvent'];
+export type FileKind = components['schemas']['FileKind'];
+export type FileEntry = components['schemas']['FileEntry'];
+export type FileList = components['schemas']['FileList'];
+export type Operation = components['schemas']['Operation'];
+export type Whoami = components['schemas']['Whoami'];
+export type $defs = Record<string, never>;
+export interface operations {
+    readonly sign: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["SignRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description Every name of the listing with its outcome. A directory of which some files fail is still 200. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SignAnswer"];
+                    readonly "application/x-ndjson": components["schemas"]["SignEvent"];
+                };
+            };
+            /** @description `REQUEST_INVALID` Request invalid; `BODY_MALFORMED` Body is not JSON; `PATH_MALFORMED` Path malformed; `KEYID_REQUIRED` Key not named */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed; `PATH_OUTSIDE_ROOTS` Path outside the roots; `PATH_UNREADABLE` Path unreadable; `KEY_NOT_AVAILABLE` Key not available */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `REQUEST_TIMEOUT` Request too slow */
+            readonly 408: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `FILE_CHANGED` File changed */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `BODY_TOO_LARGE` Body too large; `FILE_TOO_LARGE` File too large; `DIRECTORY_TOO_LARGE` Directory too large */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `CONTENT_TYPE_UNSUPPORTED` Content type not supported */
+            readonly 415: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `FILE_KIND_REFUSED` Not a regular file; `NOT_A_PACKAGE` Not a package; `PACKAGE_MALFORMED` Package malformed; `PACKAGE_HAS_DSB` Package already signed */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `INTERNAL` Internal error */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `SIGNER_FAILED` Signer failed; `SIGNER_OUTPUT_TOO_LARGE` Signer output too large; `SIGNER_NO_RECORD` Signer made no record; `SIGNER_RECORD_MALFORMED` Signature record malformed; `SIGNER_SIGNATURE_TRUNCATED` Signature of the wrong length; `SIGNER_RECORD_MISMATCH` Signature record of another package; `SIGNATURE_INVALID` Signature does not verify */
+            readonly 502: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `SERVER_BUSY` Server busy; `SHUTTING_DOWN` Server shutting down; `SIGNER_BUSY` Signer busy; `SIGNER_NOT_AVAILABLE` Signer not available; `STORE_FAILED` Catalogue not writable */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `SIGNER_TIMEOUT` Signer too slow */
+            readonly 504: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `STORAGE_FULL` No space left */
+            readonly 507: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly listFiles: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description A directory or a file; without it the roots of this client by name. */
+                readonly path?: string;
+                /** @description How many entries to answer with at the most. */
+                readonly limit?: number;
+                /** @description `nextCursor` of the answer before. */
+                readonly cursor?: string;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description One page of the listing. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["FileList"];
+                };
+            };
+            /** @description `REQUEST_INVALID` Request invalid; `PATH_MALFORMED` Path malformed */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed; `PATH_OUTSIDE_ROOTS` Path outside the roots; `PATH_UNREADABLE` Path unreadable */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `FILE_CHANGED` File changed */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `DIRECTORY_TOO_LARGE` Directory too large */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `INTERNAL` Internal error */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `SERVER_BUSY` Server busy; `SHUTTING_DOWN` Server shutting down; `STORE_FAILED` Catalogue not writable */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getSignature: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The `id` of the signature. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The signature. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Signature"];
+                };
+            };
+            /** @description `REQUEST_INVALID` Request invalid */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `SIGNATURE_NOT_FOUND` No such signature */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `INTERNAL` Internal error */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `SERVER_BUSY` Server busy; `SHUTTING_DOWN` Server shutting down; `STORE_FAILED` Catalogue not writable */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly listKeys: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The keys. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["KeyList"];
+                };
+            };
+            /** @description `REQUEST_INVALID` Request invalid */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `INTERNAL` Internal error */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `SERVER_BUSY` Server busy; `SHUTTING_DOWN` Server shutting down */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getKey: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly keyid: components["schemas"]["Keyid"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The key. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Key"];
+                };
+            };
+            /** @description `REQUEST_INVALID` Request invalid */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed; `KEY_NOT_AVAILABLE` Key not available */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `INTERNAL` Internal error */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `SERVER_BUSY` Server busy; `SHUTTING_DOWN` Server shutting down */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly whoami: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The client. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Whoami"];
+                };
+            };
+            /** @description `REQUEST_INVALID` Request invalid */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `INTERNAL` Internal error */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `SERVER_BUSY` Server busy; `SHUTTING_DOWN` Server shutting down */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+}
