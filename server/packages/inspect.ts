@@ -50,13 +50,12 @@ async function readCancellable<T>(pool: ThreadPool, task: ReadTask, signal: Abor
   const cancel = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
   const stop = () => Atomics.store(cancel, 0, 1)
   signal.addEventListener('abort', stop)
+  const result = pool.run<T>({ ...task, cancel }, { long: true, signal }).finally(() => signal.removeEventListener('abort', stop))
   try {
-    return await pool.run<T>({ ...task, cancel }, { long: true, signal })
+    return await result
   } catch (error) {
     signal.throwIfAborted()
     throw error
-  } finally {
-    signal.removeEventListener('abort', stop)
   }
 }
 

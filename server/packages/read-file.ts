@@ -69,16 +69,18 @@ export function copyFile(file: OpenFd, targetFd: number): Buffer {
 
 // Every read names its position: the handle may be read by others, and its own position is never moved.
 function eachChunk({ fd, sizeBytes, cancel }: OpenFd, use: (chunk: Buffer, position: number) => void): void {
-  for (let position = 0; ;) {
+  let position = 0
+  for (let bytes = readAt(fd, 0); bytes > 0; bytes = readAt(fd, position)) {
     if (cancel !== undefined && Atomics.load(cancel, 0) !== 0) throw new Error('the reading was cancelled')
-    const bytes = readAt(fd, position)
-    if (bytes === 0 ? position < sizeBytes : position + bytes > sizeBytes) {
-      throw new SigningError('FILE_CHANGED', 'the file changed while it was read', { sizeBytes, position })
-    }
-    if (bytes === 0) return
+    if (position + bytes > sizeBytes) throw changed(sizeBytes)
     use(buffer.subarray(0, bytes), position)
     position += bytes
   }
+  if (position < sizeBytes) throw changed(sizeBytes)
+}
+
+function changed(sizeBytes: number): SigningError {
+  return new SigningError('FILE_CHANGED', 'the file changed while it was read', { sizeBytes })
 }
 
 function readAt(fd: number, position: number): number {
