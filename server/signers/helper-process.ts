@@ -27,7 +27,8 @@ const HELPER = fileURLToPath(new URL(`./spawn-helper${extname(import.meta.url)}`
 
 /** Starts a helper process with an empty environment. A helper that cannot be started is one that ends at once. */
 export function startHelperProcess({ marginMs }: Readonly<{ marginMs: number }>): HelperProcess {
-  const child = fork(HELPER, [], { env: {}, execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+  // Detached: a signal to the server's process group, SIGKILL too, leaves the helper to end what runs.
+  const child = fork(HELPER, [], { env: {}, execArgv: [], detached: true, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
   const pending = new Map<number, Pending>()
   const complaint = collectComplaint(child)
   let lastId = 0
@@ -48,11 +49,12 @@ export function startHelperProcess({ marginMs }: Readonly<{ marginMs: number }>)
     child.once('close', (status, signal) => onEnd(`status ${status}, signal ${signal}`))
     child.once('error', onEnd)
   })
-  // It kills its runs and exits when it loses the channel; without one it is of no use, so it is not waited for long.
-  child.once('disconnect', () => {
+  // It exits when it loses the channel, and when it is told to; it is not waited for long.
+  const killWhenOverdue = (): void => {
     const overdue = setTimeout(() => child.kill('SIGKILL'), marginMs)
     child.once('close', () => clearTimeout(overdue))
-  })
+  }
+  child.once('disconnect', killWhenOverdue)
   child.on('message', (answer: HelperAnswer) => {
     const request = pending.get(answer.id)
     if (request === undefined) return
@@ -89,8 +91,12 @@ export function startHelperProcess({ marginMs }: Readonly<{ marginMs: number }>)
       await ask((id) => ({ kind: 'ping', id }), marginMs).answer
     },
     async close() {
-      if (state === 'alive') state = 'closing'
-      if (child.connected) child.disconnect()
+      if (state === 'alive') {
+        state = 'closing'
+        // Not `disconnect()`: after that, Node never emits `close`.
+        send(child, { kind: 'close' })
+        killWhenOverdue()
+      }
       await ended
     },
   }

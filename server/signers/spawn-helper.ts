@@ -38,5 +38,7 @@ process.on('message', (request: HelperRequest) => {
       return running.get(request.id)?.cancel()
     case 'ping':
       return answer({ kind: 'pong', id: request.id })
+    case 'close':
+      return process.exit()
   }
 })

@@ -29,8 +29,10 @@ export type RunEnd = Readonly<
 /** How a run ended, and what it had printed. */
 export type RunResult = RunEnd & Printed
 
-/** What the server asks of the helper process. `id` numbers the requests of one helper. */
-export type HelperRequest = Readonly<{ kind: 'run'; id: number; run: CommandRun } | { kind: 'cancel'; id: number } | { kind: 'ping'; id: number }>
+/** What the server asks of the helper process. `id` numbers the requests of one helper; `close` is the last of them. */
+export type HelperRequest = Readonly<
+  { kind: 'run'; id: number; run: CommandRun } | { kind: 'cancel'; id: number } | { kind: 'ping'; id: number } | { kind: 'close' }
+>
 
 /** What the helper answers: the pid of a started run at once, so that the server can kill its group should the helper be gone. */
 export type HelperAnswer = Readonly<{ kind: 'started'; id: number; pid: number } | { kind: 'ended'; id: number; result: RunResult } | { kind: 'pong'; id: number }>
