@@ -54,7 +54,7 @@ export type FileRecord = Readonly<{
 }>
 
 /** The length of a volume record in bytes. */
-export const VOLUME_RECORD_BYTES = 72
+const VOLUME_RECORD_BYTES = 72
 
 /** The longest record header: its length in words is one byte. */
 export const HEADER_BYTES_MAX = 255 * WORD_BYTES

@@ -26,7 +26,7 @@ export type BffMember = Readonly<{
 export type BffOptions = Readonly<{ date: number; user?: string }>
 
 /** A package is a whole number of these, as `mkinstallp` writes it. */
-export const BFF_BLOCK_BYTES = 512
+const BFF_BLOCK_BYTES = 512
 
 const WORD_COUNT_UNKNOWN = 0x7fffffff
 const LEVEL_BY_NAME = 100

@@ -34,7 +34,7 @@ export type PackageScanner = Readonly<{
 }>
 
 /** `./lpp_name` is the second member of a real package; it is looked for among this many. */
-export const LPP_NAME_MEMBERS_MAX = 16
+const LPP_NAME_MEMBERS_MAX = 16
 
 /** The longest `lpp_name` accepted, in bytes. */
 export const LPP_NAME_BYTES_MAX = 1024 * 1024

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 
 /** The length of a SHA-256 digest in bytes. */
-export const SHA256_BYTES = 32
+const SHA256_BYTES = 32
 
 /**
  * The DER bytes before a SHA-256 digest in a PKCS#1 v1.5 signature: SEQUENCE { SEQUENCE { sha256, NULL }, OCTET STRING of 32 bytes }.
