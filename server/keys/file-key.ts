@@ -1,6 +1,7 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import type { FileKeyConfig } from '../config/schema.ts'
+import { SigningError } from '../errors.ts'
 import type { ThreadPool } from '../threads/pool.ts'
 import { pemLabel, withKeyFile } from './key-file.ts'
 import { KeyFaults } from './key-faults.ts'
@@ -15,7 +16,7 @@ const PASSPHRASE_BYTES_MAX = 1024
 /**
  * Resolves with a key whose private part was read from a PKCS#8 PEM file, plain or encrypted, and which has signed a random digest that
  * verified. It signs in the threads of `pool`. What was read from the key file and the passphrase file is overwritten with zeros.
- * @throws KeyFaults
+ * @throws KeyFaults; SigningError when the pool cannot work
  */
 export async function openFileKey({ keyid, path, passphraseFile, installedPath }: FileKeyConfig, pool: ThreadPool): Promise<OpenedKey> {
   const privateKey = await readPrivateKey(path, passphraseFile)
@@ -23,8 +24,9 @@ export async function openFileKey({ keyid, path, passphraseFile, installedPath }
   if (typeof algorithm === 'string') throw new KeyFaults([`the key in ${path} ${algorithm}`])
   const publicKey = createPublicKey(privateKey)
   const key = createThreadKey(privateKey, pool)
-  await probeKey({ key, publicKey }).catch((cause: unknown) => {
-    throw new KeyFaults([`the key in ${path} is damaged: what it signs does not verify`], { cause })
+  await probeKey({ key, publicKey }).catch((error: unknown) => {
+    if (!(error instanceof SigningError) || error.code !== 'SIGNER_FAILED') throw error
+    throw new KeyFaults([`the key in ${path} is damaged: what it signs does not verify`], { cause: error })
   })
   return { keyid, kind: 'file', covers: 'file', ...algorithm, publicKey, key, ...(installedPath === undefined ? {} : { installedPath }) }
 }

@@ -10,7 +10,8 @@ export type KeyConfig = FileKeyConfig | CommandKeyConfig
 
 /**
  * Resolves with all keys of the configuration, opened and tried, in its order.
- * @throws KeyFaults with the faults of every key, each beginning with `key <keyid>: `, so that one attempt shows all of them
+ * @throws KeyFaults with the faults of every key, each beginning with `key <keyid>: `, so that one attempt shows all of them;
+ * SigningError when the pool cannot work
  */
 export async function openKeys(configs: readonly KeyConfig[], pool: ThreadPool): Promise<Keyring> {
   const faults = repeatedKeyids(configs).map((keyid) => `key ${keyid}: the keyid is given more than once`)

@@ -10,7 +10,7 @@ export type RsaAlgorithm = Readonly<{ algorithm: SigningAlgorithm; signatureByte
 /** The task of a worker thread that signs. `sha256`: 32 raw bytes. */
 export type SignTask = Readonly<{ kind: 'sign'; privateKey: KeyObject; sha256: Uint8Array }>
 
-const ALGORITHMS: ReadonlyMap<number | undefined, RsaAlgorithm> = new Map([
+const ALGORITHMS: ReadonlyMap<number, RsaAlgorithm> = new Map([
   [2048, { algorithm: 'rsa-2048-sha256', signatureBytes: 256 }],
   [3072, { algorithm: 'rsa-3072-sha256', signatureBytes: 384 }],
   [4096, { algorithm: 'rsa-4096-sha256', signatureBytes: 512 }],
@@ -23,9 +23,9 @@ const ALGORITHMS: ReadonlyMap<number | undefined, RsaAlgorithm> = new Map([
  */
 export function rsaAlgorithm(key: KeyObject): RsaAlgorithm | string {
   if (key.asymmetricKeyType !== 'rsa') return `is of type ${String(key.asymmetricKeyType)}; an RSA key is needed`
-  const { modulusLength, publicExponent = 0n } = key.asymmetricKeyDetails ?? {}
+  const { modulusLength, publicExponent } = key.asymmetricKeyDetails as { modulusLength: number; publicExponent: bigint }
   const algorithm = ALGORITHMS.get(modulusLength)
-  if (algorithm === undefined) return `has ${String(modulusLength)} bits; 2048, 3072 or 4096 are needed`
+  if (algorithm === undefined) return `has ${modulusLength} bits; 2048, 3072 or 4096 are needed`
   if (publicExponent < 65_537n) return `has the public exponent ${publicExponent}; 65537 is usual, less is refused`
   return algorithm
 }

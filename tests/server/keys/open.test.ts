@@ -1,0 +1,114 @@
+import 'reflect-metadata'
+import { generateKeyPairSync, webcrypto } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import * as x509 from '@peculiar/x509'
+import t from 'tap'
+import type { CommandKeyConfig, FileKeyConfig } from '../../../server/config/schema.ts'
+import { openCommandKey } from '../../../server/keys/command-key.ts'
+import { openKeys } from '../../../server/keys/open.ts'
+import { probeKey } from '../../../server/keys/probe.ts'
+import { createThreadPool } from '../../../server/threads/pool.ts'
+import { WORKER_MODULE } from '../../../server/threads/worker-module.ts'
+
+const pool = createThreadPool({ module: WORKER_MODULE, size: 1, maxWaiting: 10 })
+t.teardown(() => pool.close())
+const folder = t.testdir()
+let files = 0
+
+const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+const SPKI = publicKey.export({ type: 'spki', format: 'pem' })
+
+async function file(content: string | Buffer, mode = 0o644): Promise<string> {
+  files += 1
+  const path = join(folder, String(files))
+  await writeFile(path, content, { mode })
+  return path
+}
+
+function commandKey(path: string, more: Partial<CommandKeyConfig> = {}): CommandKeyConfig {
+  return { keyid: '1002', kind: 'command', publicKey: path, covers: 'unverified', ...more }
+}
+
+async function fileKey(keyid: string): Promise<FileKeyConfig> {
+  return { keyid, kind: 'file', path: await file(privateKey.export({ type: 'pkcs8', format: 'pem' }), 0o600) }
+}
+
+async function certificateOf(key: KeyObject): Promise<string> {
+  const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
+  const signingKey = await webcrypto.subtle.importKey('pkcs8', key.export({ type: 'pkcs8', format: 'der' }), algorithm, true, ['sign'])
+  const verifyKey = await webcrypto.subtle.importKey('spki', publicKey.export({ type: 'spki', format: 'der' }), algorithm, true, ['verify'])
+  const keys = { privateKey: signingKey, publicKey: verifyKey }
+  // Long expired, which does not matter: what it signed is verified, not who vouches for it.
+  const dates = { notBefore: new Date('2001-01-01'), notAfter: new Date('2002-01-01') }
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({ name: 'CN=example', keys, signingAlgorithm: algorithm, ...dates })
+  return certificate.toString('pem')
+}
+
+void t.test('openCommandKey', async (t) => {
+  void t.test('opens a public key and a certificate, which anybody may read', async (t) => {
+    for (const pem of [SPKI, await certificateOf(privateKey)]) {
+      const { publicKey: opened, ...rest } = await openCommandKey(commandKey(await file(pem)))
+      t.strictSame(rest, { keyid: '1002', kind: 'command', covers: 'unverified', algorithm: 'rsa-2048-sha256', signatureBytes: 256 })
+      t.ok(opened.equals(publicKey))
+    }
+    const installedPath = '/etc/security/certificates/example.pem'
+    t.match(await openCommandKey(commandKey(await file(SPKI), { covers: 'file', installedPath })), { covers: 'file', installedPath })
+  })
+
+  void t.test('refuses everything else with a sentence', async (t) => {
+    const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ type: 'spki', format: 'pem' })
+    const rows = [
+      [privateKey.export({ type: 'pkcs8', format: 'pem' }), 'FILE holds a private key; the server wants the public one only, and nobody else should have this one'],
+      [privateKey.export({ type: 'pkcs1', format: 'pem' }), 'FILE holds a private key; the server wants the public one only, and nobody else should have this one'],
+      [publicKey.export({ type: 'pkcs1', format: 'pem' }), 'FILE is in PKCS#1 form; convert it: openssl rsa -RSAPublicKey_in -in FILE -pubout -out NEW'],
+      [SPKI + SPKI, 'FILE is not one public key or certificate in PEM form (BEGIN PUBLIC KEY or BEGIN CERTIFICATE)'],
+      ['', 'FILE is not one public key or certificate in PEM form (BEGIN PUBLIC KEY or BEGIN CERTIFICATE)'],
+      ['-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n', 'FILE is damaged: no public key can be read from it'],
+      ['-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n', 'FILE is damaged: no public key can be read from it'],
+      [ec, 'the key in FILE is of type ec; an RSA key is needed'],
+    ] as const
+    for (const [content, fault] of rows) {
+      const path = await file(content)
+      await t.rejects(openCommandKey(commandKey(path)), { name: 'KeyFaults', faults: [fault.replaceAll('FILE', path)] })
+    }
+  })
+})
+
+void t.test('openKeys', async (t) => {
+  void t.test('opens all keys in the order of the configuration', async (t) => {
+    const keyring = await openKeys([await fileKey('9'), commandKey(await file(SPKI)), await fileKey('1001')], pool)
+    t.strictSame([...keyring].map(([keyid, key]) => [keyid, key.keyid, key.kind]), [['9', '9', 'file'], ['1002', '1002', 'command'], ['1001', '1001', 'file']])
+  })
+
+  void t.test('reports the faults of all keys together, each with its keyid', async (t) => {
+    const [missing, damaged] = [join(folder, 'missing'), await file('')]
+    const configs = [commandKey(missing), await fileKey('1001'), commandKey(damaged, { keyid: '7' }), await fileKey('1001'), await fileKey('1001')]
+    const faults = [
+      'key 1001: the keyid is given more than once',
+      `key 1002: ${missing} cannot be opened (ENOENT)`,
+      `key 7: ${damaged} is not one public key or certificate in PEM form (BEGIN PUBLIC KEY or BEGIN CERTIFICATE)`,
+    ]
+    await t.rejects(openKeys(configs, pool), { name: 'KeyFaults', faults, message: faults.join('\n') })
+  })
+
+  void t.test('lets an error of the pool through, which is no fault of a key', async (t) => {
+    const closed = createThreadPool({ module: WORKER_MODULE, size: 1, maxWaiting: 1 })
+    await closed.close()
+    await t.rejects(openKeys([await fileKey('1001')], closed), { name: 'SigningError', code: 'SHUTTING_DOWN' })
+  })
+})
+
+void t.test('probeKey', async (t) => {
+  const keyring = await openKeys([await fileKey('1001')], pool)
+  const opened = keyring.get('1001') as Parameters<typeof probeKey>[0]
+
+  void t.test('resolves for a key that signs', async (t) => {
+    await t.resolves(probeKey(opened))
+  })
+
+  void t.test('rejects with SIGNER_FAILED for a key whose signatures do not verify', async (t) => {
+    await t.rejects(probeKey({ ...opened, key: { sign: async () => Buffer.alloc(256) } }), { name: 'SigningError', code: 'SIGNER_FAILED' })
+  })
+})
