@@ -9,10 +9,10 @@ const SQLITE_MISMATCH = 20
 
 /**
  * The error for the caller: `STORAGE_FULL` when there is no room (SQLITE_FULL, ENOSPC, EDQUOT), else `STORE_FAILED` with `message`.
- * A SigningError stays as it is. What really happened is the cause, for the log alone.
+ * A SigningError keeps its code and sentence. What really happened is the cause, for the log alone, as are `facts`.
  */
 export function storeFault(message: string, cause: unknown, facts: ErrorFacts = {}): SigningError {
-  if (cause instanceof SigningError) return cause
+  if (cause instanceof SigningError) return new SigningError(cause.code, cause.message, { cause: cause.cause, ...cause.facts, ...facts })
   if (isStorageFull(cause)) return new SigningError('STORAGE_FULL', 'the server has no room left to keep signatures', { cause, ...facts })
   return new SigningError('STORE_FAILED', message, { cause, ...facts })
 }

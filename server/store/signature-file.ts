@@ -120,7 +120,7 @@ async function openToAppend(path: string): Promise<FileHandle> {
     return handle
   } catch (cause) {
     await handle?.close()
-    throw storeFault(OPEN_FAULTS[systemCode(cause) ?? ''] ?? 'the signature file could not be opened', cause, { path })
+    throw storeFault(OPEN_FAULTS[`${systemCode(cause)}`] ?? 'the signature file could not be opened', cause, { path })
   }
 }
 
@@ -152,12 +152,12 @@ async function endsWholeLine(handle: AppendHandle, size: number): Promise<boolea
 /** Line by line nothing depends on another line, so the file is parsed in pieces that end at a line end, in flat memory. */
 async function checkContent(handle: AppendHandle): Promise<void> {
   const chunk = Buffer.alloc(CHUNK_BYTES)
-  for (let start = 0; ;) {
-    const { bytesRead } = await handle.read(chunk, 0, CHUNK_BYTES, start)
-    if (bytesRead === 0) return
-    const lineEnd = chunk.lastIndexOf(LF, bytesRead - 1) + 1
+  const read = async (position: number) => chunk.subarray(0, (await handle.read(chunk, 0, CHUNK_BYTES, position)).bytesRead)
+  let start = 0
+  for (let piece = await read(start); piece.length > 0; piece = await read(start)) {
+    const lineEnd = piece.lastIndexOf(LF) + 1
     if (lineEnd === 0) throw tornLine(start)
-    checkLines(chunk.subarray(0, lineEnd), start)
+    checkLines(piece.subarray(0, lineEnd), start)
     start += lineEnd
   }
 }

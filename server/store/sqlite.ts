@@ -29,8 +29,8 @@ export async function openSqliteStore(path: string): Promise<Store> {
 }
 
 /**
- * Opens the SQLite file at `path`, checked, in WAL mode, with a disk flush at each commit (`synchronous = FULL`) and foreign keys on;
- * a writer waits up to five seconds for another process. The check reads the whole file, about a second per gigabyte.
+ * Opens the SQLite file at `path`, made when it is not there, after a check that reads all of it, about a second per gigabyte. A writer
+ * waits up to five seconds for another process.
  * @throws SigningError `STORE_FAILED`, `STORAGE_FULL`
  */
 export function openDatabase(path: string): DatabaseSync {
@@ -40,7 +40,6 @@ export function openDatabase(path: string): DatabaseSync {
   try {
     createFile(file)
     database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true })
-    database.exec('pragma journal_mode = wal; pragma synchronous = full')
     checkIntegrity(database)
     return database
   } catch (cause) {
@@ -50,12 +49,14 @@ export function openDatabase(path: string): DatabaseSync {
 }
 
 /**
- * Brings the schema of an open database up to date and returns the store over it. On an error the database stays open.
+ * Brings the schema of an open database up to date and returns the store over it: WAL mode, a disk flush at each commit
+ * (`synchronous = FULL`). A database of another program is refused before anything is written. On an error the database stays open.
  * @throws SigningError `STORE_FAILED`
  */
 export async function openCatalogue(database: DatabaseSync): Promise<Store> {
   const db = new Kysely<CatalogueTables>({ dialect: sqliteDialect(database) })
   await refuseForeignSchema(db)
+  database.exec('pragma journal_mode = wal; pragma synchronous = full')
   const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } })
   const { error } = await migrator.migrateToLatest()
   if (error !== undefined) throw storeFault('the schema of the catalogue could not be brought up to date', error)
@@ -106,5 +107,5 @@ const OPEN_FAULTS: Readonly<Record<string, string>> = {
 }
 
 function openFault(cause: unknown): string {
-  return OPEN_FAULTS[sqliteResult(cause) ?? systemCode(cause) ?? ''] ?? 'the catalogue could not be opened'
+  return OPEN_FAULTS[`${sqliteResult(cause) ?? systemCode(cause)}`] ?? 'the catalogue could not be opened'
 }

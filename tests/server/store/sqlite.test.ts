@@ -1,0 +1,308 @@
+import { spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { DatabaseSync } from 'node:sqlite'
+import * as fc from 'fast-check'
+import t from 'tap'
+import { openCatalogue, openDatabase, openSqliteStore } from '../../../server/store/sqlite.ts'
+import type { CatalogueEntry, Store } from '../../../server/store/store.ts'
+import { catalogueEntry } from '../../helpers/catalogue-entry.ts'
+
+const FACTOR = Number(process.env.TEST_FULL_FACTOR ?? 1)
+const RECORD_PROCESS = join(import.meta.dirname, 'record-process.ts')
+
+async function freshStore(t: Tap): Promise<{ path: string; store: Store }> {
+  const path = join(t.testdir(), 'signing.db')
+  const store = await openSqliteStore(path)
+  t.teardown(() => store.close())
+  return { path, store }
+}
+
+/** A store over a database that the test can also reach, to put faults into it. */
+async function reachableStore(t: Tap): Promise<{ path: string; database: DatabaseSync; store: Store }> {
+  const path = join(t.testdir(), 'signing.db')
+  const database = openDatabase(path)
+  const store = await openCatalogue(database)
+  t.teardown(() => store.close())
+  return { path, database, store }
+}
+
+type Tap = Pick<typeof t, 'testdir' | 'teardown'>
+
+function count(path: string, table = 'signatures'): number {
+  const database = new DatabaseSync(path, { readOnly: true })
+  try {
+    return Number(database.prepare(`select count(*) as rows from ${table}`).get()?.['rows'])
+  } finally {
+    database.close()
+  }
+}
+
+const get = (store: Store, { signature, client }: CatalogueEntry) => store.get(signature.id, client)
+
+void t.test('get returns a recorded signature whole, with its records in order', async (t) => {
+  const { store } = await freshStore(t)
+  const entry = catalogueEntry({ filesets: ['PkgA.rte', 'PkgA.adt', 'PkgA.man.en_US'] })
+  const detached = catalogueEntry({ filesets: [] })
+  await Promise.all([store.record(entry), store.record(detached)])
+  t.strictSame(await get(store, entry), entry.signature)
+  t.strictSame(await get(store, detached), detached.signature)
+})
+
+void t.test('get returns undefined for an unknown id and for the signature of another client', async (t) => {
+  const { store } = await freshStore(t)
+  const entry = catalogueEntry()
+  await store.record(entry)
+  t.equal(await store.get(randomUUID(), entry.client), undefined)
+  t.equal(await store.get(entry.signature.id, 'auditor'), undefined)
+  t.equal(await store.get(`${entry.signature.id}' or '1' = '1`, entry.client), undefined)
+})
+
+void t.test('get returns whatever text was recorded, unchanged', async (t) => {
+  const { store } = await freshStore(t)
+  const text = fc.string({ unit: 'grapheme', maxLength: 40 })
+  await fc.assert(fc.asyncProperty(text, text, fc.array(text, { maxLength: 4 }), fc.maxSafeNat(), async (client, relativePath, filesets, sizeBytes) => {
+    const entry = catalogueEntry({ client, relativePath, filesets, sizeBytes })
+    await store.record(entry)
+    t.strictSame(await get(store, entry), entry.signature)
+  }), { numRuns: 100 * FACTOR })
+})
+
+void t.test('a signature with thousands of filesets is recorded whole', async (t) => {
+  const { store } = await freshStore(t)
+  const entry = catalogueEntry({ filesets: Array.from({ length: 2500 }, (_, index) => `PkgA.part${index}`) })
+  await store.record(entry)
+  t.strictSame(await get(store, entry), entry.signature)
+})
+
+void t.test('a database of its own is made: folder 0700, files 0600, WAL, a flush at each commit, foreign keys', async (t) => {
+  const folder = join(t.testdir(), 'var', 'lib')
+  const path = join(folder, 'signing.db')
+  const database = openDatabase(path)
+  const store = await openCatalogue(database)
+  await store.record(catalogueEntry())
+  t.equal(statSync(folder).mode & 0o777, 0o700)
+  for (const file of [path, `${path}-wal`, `${path}-shm`]) t.equal(statSync(file).mode & 0o777, 0o600, file)
+  t.equal(database.prepare('pragma journal_mode').get()?.['journal_mode'], 'wal')
+  t.equal(database.prepare('pragma synchronous').get()?.['synchronous'], 2, 'FULL')
+  t.equal(database.prepare('pragma foreign_keys').get()?.['foreign_keys'], 1)
+  t.equal(database.prepare('pragma busy_timeout').get()?.['timeout'], 5000)
+  await store.close()
+  t.notOk(existsSync(`${path}-wal`), 'closed clean')
+})
+
+void t.test('a path is a path: nothing in it is taken for a URI or for memory', async (t) => {
+  const folder = t.testdir()
+  const before = process.cwd()
+  process.chdir(folder)
+  t.teardown(() => process.chdir(before))
+  for (const path of [':memory:', 'file:x?mode=memory']) {
+    const store = await openSqliteStore(path)
+    await store.record(catalogueEntry())
+    await store.close()
+    t.equal(count(join(folder, path)), 1)
+  }
+})
+
+void t.test('a catalogue that is opened again has what was recorded', async (t) => {
+  const { path, store } = await freshStore(t)
+  const entry = catalogueEntry()
+  await store.record(entry)
+  await store.close()
+  const again = await openSqliteStore(path)
+  t.teardown(() => again.close())
+  t.strictSame(await get(again, entry), entry.signature)
+  t.equal(count(path, 'kysely_migration'), 1)
+})
+
+void t.test('an entry that cannot be recorded does not spoil the others of its group', async (t) => {
+  const { path, store } = await freshStore(t)
+  const twice = catalogueEntry({ relativePath: 'a' })
+  const lacking = catalogueEntry({ relativePath: 'c' })
+  const entries = [twice, { ...twice, client: 'other' }, catalogueEntry({ relativePath: 'b' }),
+    { ...lacking, signature: { ...lacking.signature, sha256: undefined as unknown as string } }, catalogueEntry({ relativePath: 'd' })]
+  const results = await Promise.allSettled(entries.map((entry) => store.record(entry)))
+  t.same(results.map(({ status }) => status), ['fulfilled', 'rejected', 'fulfilled', 'rejected', 'fulfilled'])
+  for (const result of results) {
+    if (result.status === 'rejected') t.match(result.reason, { code: 'STORE_FAILED', message: /^the signature could not be recorded$/ })
+  }
+  t.equal(count(path), 3)
+  t.equal(count(path, 'signature_records'), 3, 'a refused entry leaves no records behind')
+  t.strictSame(await get(store, twice), twice.signature, 'a second signature of the same id changes nothing')
+})
+
+void t.test('signedAmong returns the files whose latest signature was made at this size and modification time', async (t) => {
+  const { store } = await freshStore(t)
+  const at = (relativePath: string, sizeBytes = 10, modifiedAtMs = 1000) => ({ relativePath, sizeBytes, modifiedAtMs })
+  for (const file of [at('same'), at('longer'), at('touched'), at('changed back'), at('fraction', 10, 1000.75)]) await store.record(catalogueEntry(file))
+  await store.record(catalogueEntry(at('changed back', 20)))
+  await Promise.all([at('raced', 1), at('raced', 2)].map((file) => store.record(catalogueEntry(file))))
+  const signed = await store.signedAmong('nim', [at('same'), at('longer', 11), at('touched', 10, 1001), at('changed back'), at('fraction', 10, 1000.75),
+    at('raced', 2), at('never'), at("' or 1 = 1 --")])
+  t.same([...signed], ['same', 'fraction', 'raced'])
+  t.same([...await store.signedAmong('other root', [at('same')])], [])
+  t.same([...await store.signedAmong('nim', [])], [])
+})
+
+void t.test('signedAmong answers for a directory of thousands, and lets others have their turn', async (t) => {
+  const { store } = await freshStore(t)
+  const files = Array.from({ length: 1201 }, (_, index) => ({ relativePath: `ppc/${index}`, sizeBytes: index, modifiedAtMs: index }))
+  await Promise.all(files.map((file) => store.record(catalogueEntry(file))))
+  let turns = 0
+  const timer = setInterval(() => turns++, 0)
+  const signed = await store.signedAmong('nim', files)
+  clearInterval(timer)
+  t.equal(signed.size, 1201)
+  t.ok(turns > 0)
+})
+
+void t.test('probe resolves when a row could be written, and leaves none', async (t) => {
+  const { path, database, store } = await reachableStore(t)
+  await Promise.all([store.probe(), store.record(catalogueEntry()), store.probe()])
+  t.equal(count(path), 1)
+  database.exec('pragma query_only = on')
+  await t.rejects(store.probe(), { code: 'STORE_FAILED', message: 'the catalogue does not accept writes' })
+  database.exec('pragma query_only = off')
+  await store.probe()
+})
+
+void t.test('a catalogue without room answers STORAGE_FULL, keeps nothing of the group, and goes on when there is room', async (t) => {
+  const { path, database, store } = await reachableStore(t)
+  database.exec('pragma max_page_count = 20')
+  const entries = Array.from({ length: 100 }, (_, index) => catalogueEntry({ relativePath: `${index}` }))
+  const results = await Promise.allSettled(entries.map((entry) => store.record(entry)))
+  for (const result of results) t.match(result, { status: 'rejected', reason: { code: 'STORAGE_FULL', message: 'the server has no room left to keep signatures' } })
+  t.equal(count(path), 0)
+  database.exec('pragma max_page_count = 1000000')
+  await Promise.all(entries.map((entry) => store.record(entry)))
+  t.equal(count(path), 100)
+})
+
+void t.test('a catalogue that another process has locked answers STORE_FAILED, once for the whole group', async (t) => {
+  const path = join(t.testdir(), 'signing.db')
+  const store = await openSqliteStore(path)
+  const impatient = await openCatalogue(new DatabaseSync(path, { timeout: 1 }))
+  t.teardown(() => Promise.all([store.close(), impatient.close()]))
+  const other = new DatabaseSync(path)
+  other.exec('begin immediate')
+  const results = await Promise.allSettled([impatient.record(catalogueEntry()), impatient.record(catalogueEntry()), impatient.probe()])
+  for (const result of results) t.match(result, { status: 'rejected', reason: { code: 'STORE_FAILED' } })
+  other.exec('rollback')
+  other.close()
+  await impatient.record(catalogueEntry())
+})
+
+void t.test('close writes what is waiting; afterwards every call answers STORE_FAILED', async (t) => {
+  const { path, store } = await freshStore(t)
+  const recording = Promise.all(Array.from({ length: 300 }, (_, index) => store.record(catalogueEntry({ relativePath: `${index}` }))))
+  await store.close()
+  await recording
+  t.equal(count(path), 300)
+  const closed = { code: 'STORE_FAILED', message: 'the catalogue is closed' }
+  await t.rejects(store.record(catalogueEntry()), closed)
+  await t.rejects(store.get(randomUUID(), 'release-bot'), closed)
+  await t.rejects(store.signedAmong('nim', []), closed)
+  await t.rejects(store.probe(), closed)
+  await store.close()
+})
+
+void t.test('a database that is damaged while it is open answers STORE_FAILED, and nothing internal', async (t) => {
+  const { database, store } = await reachableStore(t)
+  database.exec('drop table latest_signatures; drop table signature_records; drop table signatures')
+  const file = { relativePath: 'a', sizeBytes: 1, modifiedAtMs: 1 }
+  const calls = [() => store.record(catalogueEntry()), () => store.get('1', 'a'), () => store.signedAmong('nim', [file]), () => store.probe()]
+  for (const call of calls) {
+    const fault = await call().then(() => undefined, (cause: Error) => cause)
+    t.match(fault, { code: 'STORE_FAILED', cause: { message: /no such table/ } })
+    t.notMatch(fault?.message, /table|sql|signing\.db/i, 'the message is safe')
+  }
+})
+
+void t.test('a catalogue that cannot be trusted is refused at the start, in a sentence for the operator', async (t) => {
+  const folder = t.testdir()
+  const table: [string, (path: string) => Promise<void> | void, RegExp][] = [
+    ['garbage', (path) => writeFileSync(path, 'no database '.repeat(1000)), /is not an SQLite database/],
+    ['a damaged page', (path) => filled(path).then(() => damage(path)), /^the catalogue is damaged/],
+    ['a cut file', (path) => filled(path).then(() => truncateSync(path, statSync(path).size / 2)), /^the catalogue is damaged/],
+    ['another program', (path) => execute(path, 'create table moz_places (id integer)'), /belongs to another program$/],
+    ['a newer schema', (path) => filled(path).then(() => execute(path, NEWER)), /written by a newer version/],
+    ['a schema half there', (path) => filled(path).then(() => execute(path, 'delete from kysely_migration')), /could not be brought up to date$/],
+    ['a folder', (path) => mkdirSync(path), /it is no file, or the server has no access/],
+  ]
+  for (const [name, make, message] of table) {
+    const path = join(folder, name)
+    await make(path)
+    const before = contents(path)
+    await t.rejects(openSqliteStore(path), { code: 'STORE_FAILED', message, facts: { path } }, name)
+    t.strictSame(contents(path), before, `${name}: nothing was changed`)
+  }
+  for (const path of [join(folder, 'garbage', 'signing.db'), join(folder, 'x'.repeat(300))]) {
+    await t.rejects(openSqliteStore(path), { code: 'STORE_FAILED', message: /could not be opened$/, facts: { path } }, 'a place where no file can be')
+  }
+})
+
+const NEWER = "insert into kysely_migration values ('0999-future', '2030-01-01T00:00:00Z')"
+
+const contents = (path: string) => (statSync(path).isFile() ? readFileSync(path, 'latin1') : undefined)
+
+async function filled(path: string): Promise<void> {
+  const store = await openSqliteStore(path)
+  await Promise.all(Array.from({ length: 100 }, (_, index) => store.record(catalogueEntry({ relativePath: `${index}` }))))
+  await store.close()
+}
+
+function damage(path: string): void {
+  const bytes = readFileSync(path)
+  bytes.fill(0xa5, 8 * 4096, 12 * 4096)
+  writeFileSync(path, bytes)
+}
+
+function execute(path: string, sql: string): void {
+  const database = new DatabaseSync(path)
+  database.exec(sql)
+  database.close()
+}
+
+/** Starts a process that records. `ids` fills as promises resolve over there; `done` resolves when all have. */
+function recordProcess(path: string, entries: number) {
+  const child = spawn(process.execPath, [RECORD_PROCESS, `sqlite:${path}`, `${entries}`], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const ids: string[] = []
+  const done = Promise.withResolvers<void>()
+  const first = Promise.withResolvers<void>()
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    if (line === 'done') return done.resolve()
+    ids.push(line)
+    first.resolve()
+  })
+  const exited = once(child, 'exit').then(([code, signal]: unknown[]) => {
+    done.reject(new Error(`exited: ${String(code ?? signal)}`))
+    return code ?? signal
+  })
+  done.promise.catch(() => undefined)
+  return { child, ids, first: first.promise, done: done.promise, exited }
+}
+
+void t.test('what was recorded is there after the process was killed', async (t) => {
+  const path = join(t.testdir(), 'signing.db')
+  const { child, ids, first, exited } = recordProcess(path, 100_000)
+  await first
+  child.kill('SIGKILL')
+  t.equal(await exited, 'SIGKILL')
+  const store = await openSqliteStore(path)
+  t.teardown(() => store.close())
+  t.ok(ids.length > 0)
+  for (const id of ids) t.match(await store.get(id, 'release-bot'), { id, records: { length: 1 } })
+})
+
+void t.test('processes that make and fill the same catalogue at the same time lose nothing', async (t) => {
+  const path = join(t.testdir(), 'signing.db')
+  const processes = [1, 2, 3].map(() => recordProcess(path, 400 * FACTOR))
+  await Promise.all(processes.map(({ done }) => done))
+  for (const { child } of processes) child.stdin.end()
+  t.same(await Promise.all(processes.map(({ exited }) => exited)), [0, 0, 0])
+  t.equal(new Set(processes.flatMap(({ ids }) => ids)).size, 1200 * FACTOR)
+  t.equal(count(path), 1200 * FACTOR)
+})
