@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import swagger from '@fastify/swagger'
-import Fastify, { LogController, type FastifyInstance, type FastifyRequest, type FastifyServerOptions } from 'fastify'
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, type FastifyServerOptions } from 'fastify'
+import { SigningError } from './errors.ts'
 import { authenticate, type AuthenticateOptions } from './http/authenticate.ts'
 import { logFile, logOutcome } from './http/log.ts'
 import { COMPONENTS, OPENAPI_OPTIONS } from './http/openapi.ts'
@@ -25,15 +26,16 @@ export type AppDeps = AuthenticateOptions &
     metrics: Pick<Metrics, 'requestFinished' | 'fileFinished'>
     /** Aborts when running requests must end: the deadline after SIGTERM. */
     stop: AbortSignal
+    /** Whether the server is stopping: new requests are answered SHUTTING_DOWN, and connections end with their answer. */
+    draining: () => boolean
     bodyBytes: number
-    /** Fastify's logger options, its TLS server, and its time limits. */
-    server: Pick<FastifyServerOptions, 'logger' | 'serverFactory' | 'requestTimeout' | 'keepAliveTimeout' | 'forceCloseConnections' | 'clientErrorHandler'>
+    log: FastifyBaseLogger
   }>
 
 /** Builds the service: hooks, the document, and every route on one screen. */
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const options: FastifyServerOptions = {
-    ...deps.server,
+    loggerInstance: deps.log,
     bodyLimit: deps.bodyBytes,
     logController: new LogController({ disableRequestLogging: true }),
     exposeHeadRoutes: false,
@@ -52,6 +54,10 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   app.decorateReply('failure', undefined)
   app.addHook('onRequest', async (request, reply) => {
     reply.header('request-id', request.id).header('cache-control', 'no-store')
+    if (deps.draining()) throw new SigningError('SHUTTING_DOWN', 'the server is shutting down')
+  })
+  app.addHook('onSend', async (_request, reply) => {
+    if (deps.draining()) reply.header('connection', 'close')
   })
   authenticate(app, deps)
   app.addHook('onResponse', async (request, reply) => {

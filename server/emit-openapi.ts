@@ -1,4 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises'
+import pino from 'pino'
 import { buildApp, type AppDeps } from './app.ts'
 import { openapiYaml } from './http/openapi.ts'
 
@@ -29,7 +30,8 @@ export async function emitOpenapi(): Promise<string> {
     concurrency: 1,
     stop: new AbortController().signal,
     bodyBytes: 65_536,
-    server: { logger: false },
+    draining: () => false,
+    log: pino({ enabled: false }),
   }
   const app = await buildApp(deps)
   await app.ready()

@@ -164,9 +164,12 @@ export const ConfigFile = closed(
 )
 export type ConfigFile = Static<typeof ConfigFile>
 
-export type FileKeyConfig = Static<typeof FileKey>
-export type CommandKeyConfig = Static<typeof CommandKey>
-export type EmbeddedSignerConfig = Static<typeof EmbeddedSigner>
-export type CommandSignerConfig = Static<typeof CommandSigner>
-export type ClientConfig = Static<typeof Client>
-export type LimitsConfig = Static<typeof Limits>
+/** A value that nobody may change, all the way down. */
+export type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T
+
+export type FileKeyConfig = DeepReadonly<Static<typeof FileKey>>
+export type CommandKeyConfig = DeepReadonly<Static<typeof CommandKey>>
+export type EmbeddedSignerConfig = DeepReadonly<Static<typeof EmbeddedSigner>>
+export type CommandSignerConfig = DeepReadonly<Static<typeof CommandSigner>>
+export type ClientConfig = DeepReadonly<Static<typeof Client>>
+export type LimitsConfig = DeepReadonly<Static<typeof Limits>>

@@ -1,4 +1,5 @@
-import type { FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { LoggerOptions } from 'pino'
 import type { ErrorCode } from '../errors.ts'
 import type { Outcome } from '../operations/sign.ts'
 import type { Signature } from '../schemas/signature.ts'
@@ -17,7 +18,7 @@ declare module 'fastify' {
 const REDACTED = ['passphrase', 'privateKey', 'pin', 'passin', 'authorization', 'cookie'].flatMap((member) => [member, `*.${member}`, `*.*.${member}`])
 
 /** pino's options: what is never logged, and how. The log is JSON lines; the destination is the process's choice. */
-export function logOptions(level: string): NonNullable<Exclude<FastifyServerOptions['logger'], boolean>> {
+export function logOptions(level: string): LoggerOptions {
   return { level, redact: REDACTED, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"`, formatters: { level: (label) => ({ level: label }) } }
 }
 

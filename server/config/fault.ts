@@ -1,0 +1,22 @@
+/** Where in the configuration something is: member names and array positions from the top. */
+export type Place = readonly (string | number)[]
+
+/** One thing that is wrong with a configuration. `line` counts from 1; 0 where there is none. */
+export type ConfigFault = Readonly<{ place: Place; line: number; message: string }>
+
+/** A configuration that is refused, with every fault that was found. The message has one line per fault: `FILE:LINE: member: what is wrong`. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly faults: readonly ConfigFault[]
+
+  constructor(file: string, faults: readonly ConfigFault[]) {
+    const lines = [...faults].sort((a, b) => a.line - b.line).map(({ place, line, message }) => `${file}:${line}: ${place.length === 0 ? '' : `${formatPlace(place)}: `}${message}`)
+    super(lines.join('\n'))
+    this.faults = faults
+  }
+}
+
+/** Returns a place as an operator writes it: `clients[0].match.san`. */
+export function formatPlace(place: Place): string {
+  return place.map((part, index) => (typeof part === 'number' ? `[${part}]` : index === 0 ? part : `.${part}`)).join('')
+}

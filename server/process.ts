@@ -1,0 +1,150 @@
+import { readFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import type { AddressInfo } from 'node:net'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import { buildAdmin, type Probe } from './admin.ts'
+import { buildApp } from './app.ts'
+import type { Config } from './config/load.ts'
+import { createListener, type ConnectionDeps, type Listener, type ListenerName } from './http/connections.ts'
+import { createMetrics, type Metrics } from './http/metrics.ts'
+import { identityOf } from './identity/client.ts'
+import { tlsOptions, type TlsMaterial } from './identity/tls.ts'
+import { readValidity } from './identity/validity.ts'
+import type { Keyring } from './keys/key.ts'
+import { openKeys } from './keys/open.ts'
+import { probeKey } from './keys/probe.ts'
+import { createInspector, type Inspector } from './packages/inspect.ts'
+import { openRoots } from './roots/open-roots.ts'
+import { openSigner } from './signers/open.ts'
+import type { OpenedSigner } from './signers/signer.ts'
+import { createStopping, type Stopping } from './stopping.ts'
+import { openStore } from './store/open.ts'
+import type { Store } from './store/store.ts'
+import { createThreadPool, type ThreadPool } from './threads/pool.ts'
+import { WORKER_MODULE } from './threads/worker-module.ts'
+
+/** Where the server listens, with the ports it really got. */
+export type Listening = Readonly<Record<ListenerName | 'admin', AddressInfo>>
+
+/** A server that runs. `close` stops accepting, waits for what is running until the deadline, then ends it; it resolves when everything is closed. */
+export type RunningServer = Readonly<{ listening: Listening; close(): Promise<void> }>
+
+type Parts = Readonly<{ pool: ThreadPool; inspector: Inspector; keyring: Keyring; signer: OpenedSigner; store: Store; metrics: Metrics; tls: TlsMaterial }>
+
+/**
+ * Starts the server that the configuration describes: opens keys, signer and store, then listens. When something does not open, what
+ * was opened before is closed again.
+ * @throws KeyFaults, SigningError, Error with a sentence for the operator
+ */
+export async function startServer(config: Config, log: FastifyBaseLogger): Promise<RunningServer> {
+  const opened = new AsyncDisposableStack()
+  try {
+    const stopping = createStopping(config.shutdown.deadlineMs)
+    const listeners = new Map<ListenerName, Listener>()
+    const parts = await openParts(config, opened, listeners)
+    const app = await openApp(config, parts, { log, stopping })
+    opened.defer(async () => await app.close())
+    for (const name of ['service', 'browser'] as const) listeners.set(name, createListener(name, { handler: app.routing, log, ...connectionDeps(config, parts) }))
+    const admin = buildAdmin({ metrics: parts.metrics, probes: probesOf(parts), draining: stopping.draining, probeMs: PROBE_MS })
+    opened.defer(async () => await admin.close())
+    const listening = await listenAll(config, listeners, admin, opened)
+    for (const [listener, { address, port }] of Object.entries(listening)) log.info({ listener, address, port }, 'listening')
+    return { listening, close: async () => await stop({ config, opened, stopping, listeners, log }) }
+  } catch (error) {
+    await opened.disposeAsync()
+    throw error
+  }
+}
+
+/** A probe that takes longer has failed. */
+const PROBE_MS = 5_000
+
+type Running = Readonly<{ config: Config; opened: AsyncDisposableStack; stopping: Stopping; listeners: ReadonlyMap<ListenerName, Listener>; log: FastifyBaseLogger }>
+
+async function stop({ config, opened, stopping, listeners, log }: Running): Promise<void> {
+  log.info({ deadlineMs: config.shutdown.deadlineMs }, 'draining')
+  await stopping.drain([...listeners.values()])
+  await opened.disposeAsync()
+  log.info('stopped')
+}
+
+async function listenAll({ listen, admin }: Config, listeners: ReadonlyMap<ListenerName, Listener>, adminApp: FastifyInstance, opened: AsyncDisposableStack): Promise<Listening> {
+  const on = async (name: ListenerName, port: number): Promise<AddressInfo> => {
+    const listener = listeners.get(name) as Listener
+    opened.defer(async () => {
+      listener.cut()
+      await listener.drain()
+    })
+    return await listener.listen({ host: listen.host, port })
+  }
+  const service = await on('service', listen.port)
+  const browser = await on('browser', listen.browserPort)
+  await adminApp.listen({ host: admin.host, port: admin.port })
+  return { service, browser, admin: adminApp.server.address() as AddressInfo }
+}
+
+async function openParts(config: Config, opened: AsyncDisposableStack, listeners: ReadonlyMap<ListenerName, Listener>): Promise<Parts> {
+  const { limits } = config
+  const tls = await readTls(config.tls)
+  const validity = readValidity({ certPem: tls.cert, clientCaPem: tls.clientCa, crlPem: tls.crl })
+  const pool = createThreadPool({ module: WORKER_MODULE, size: availableParallelism(), maxWaiting: limits.waitingFiles })
+  opened.defer(async () => await pool.close())
+  const keyring = await openKeys(config.keys, pool)
+  const store = await openStore({ url: config.store.url, signatureFile: config.signatureFile })
+  opened.defer(async () => await store.close())
+  const inspector = createInspector({ pool, maxFileBytes: limits.fileBytes })
+  const signer = await openSigner(config.signer, { clock: () => new Date(), copier: inspector, environment: process.env })
+  opened.defer(async () => await signer.close())
+  const metrics = createMetrics({
+    waiting: { threads: () => pool.waiting(), signer: () => signer.waiting() },
+    connections: { service: () => listeners.get('service')?.connections() ?? 0, browser: () => listeners.get('browser')?.connections() ?? 0 },
+  })
+  opened.defer(() => metrics.close())
+  metrics.validityRead(validity)
+  return { pool, inspector: counted(inspector, metrics), keyring, signer, store, metrics, tls }
+}
+
+async function readTls({ cert, key, clientCa, crl }: Config['tls']): Promise<TlsMaterial> {
+  const text = async (path: string) => await readFile(path, 'utf8')
+  return { cert: await text(cert), key: await text(key), clientCa: await text(clientCa), ...(crl === undefined ? {} : { crl: await text(crl) }) }
+}
+
+function counted(inspector: Inspector, metrics: Pick<Metrics, 'bytesHashed'>): Inspector {
+  return {
+    ...inspector,
+    inspect: async (file, signal) => {
+      const info = await inspector.inspect(file, signal)
+      metrics.bytesHashed(info.sizeBytes)
+      return info
+    },
+  }
+}
+
+async function openApp(config: Config, parts: Parts, { log, stopping }: Readonly<{ log: FastifyBaseLogger; stopping: Stopping }>): Promise<FastifyInstance> {
+  const app = await buildApp({
+    ...parts,
+    policy: config.clients,
+    identify: identityOf,
+    roots: await openRoots(config.roots),
+    clock: () => new Date(),
+    maxEntries: config.limits.directoryEntries,
+    // Enough that every thread has its next file at hand while the answers of the last ones travel.
+    concurrency: 4 * availableParallelism(),
+    stop: stopping.signal,
+    draining: stopping.draining,
+    bodyBytes: config.limits.bodyBytes,
+    log,
+  })
+  await app.ready()
+  return app
+}
+
+function connectionDeps(config: Config, { tls, metrics }: Parts): Omit<ConnectionDeps, 'handler' | 'log'> {
+  const { limits, clients } = config
+  return { tls: tlsOptions(tls, limits.handshakeMs), limits, policy: clients, tlsClientFailed: (code) => metrics.tlsClientFailed(code) }
+}
+
+function probesOf({ store, signer, keyring }: Parts): Readonly<Record<string, Probe>> {
+  const keys = [...keyring.values()].flatMap((key) => (key.kind === 'file' ? [[`key ${key.keyid}`, async () => await probeKey(key)] as const] : []))
+  return { store: async () => await store.probe(), signer: async () => await signer.probe(), ...Object.fromEntries(keys) }
+}
