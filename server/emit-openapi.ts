@@ -6,12 +6,12 @@ import { openapiYaml } from './http/openapi.ts'
 const TARGET = new URL('../openapi.yaml', import.meta.url)
 
 /** A dependency that is never used while the document is made; a use would be a fault of the app, so it throws. */
-function inert<T extends object>(name: string): T {
-  return new Proxy({} as T, {
+function inert(name: string): never {
+  return new Proxy({}, {
     get: (_target, member) => {
       throw new TypeError(`${name}.${String(member)} was used while the document was made`)
     },
-  })
+  }) as never
 }
 
 /** Returns the text of openapi.yaml, made from the routes as the server has them. */

@@ -44,7 +44,7 @@ export async function startServer(config: Config, log: FastifyBaseLogger): Promi
     const parts = await openParts(config, opened, listeners)
     const app = await openApp(config, parts, { log, stopping })
     opened.defer(async () => await app.close())
-    for (const name of ['service', 'browser'] as const) listeners.set(name, createListener(name, { handler: app.routing, log, ...connectionDeps(config, parts) }))
+    for (const name of ['service', 'browser'] as const) listeners.set(name, createListener(name, { handler: (request, response) => app.routing(request, response), log, ...connectionDeps(config, parts) }))
     const admin = buildAdmin({ metrics: parts.metrics, probes: probesOf(parts), draining: stopping.draining, probeMs: PROBE_MS })
     opened.defer(async () => await admin.close())
     const listening = await listenAll(config, listeners, admin, opened)
