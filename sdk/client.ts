@@ -1,0 +1,108 @@
+import { createCaller, type CallOptions } from './call.ts'
+import type { Address } from './connection-fault.ts'
+import type { Pem } from './credentials.ts'
+import type { operations } from './generated/schema.ts'
+import type { FileEntry, FileList, Key, KeyList, SignAnswer, Signature, SignEvent, SignRequest, Whoami } from './generated/schema.ts'
+import { ConnectionError } from './problem.ts'
+import type { OperationId } from './request.ts'
+import type { RetryOptions } from './retry.ts'
+import { createTransport } from './transport.ts'
+
+/** Where the server is, who the client is, and how patient. */
+export type ClientOptions = Readonly<{
+  /** Scheme, host and port alone, such as `https://localhost:6000`. The certificate of the server must be for this host. */
+  baseUrl: string | URL
+  /** The authority of the server: PEM, as text or as the bytes of a file. */
+  ca: Pem
+  /** The certificate of the client in PEM, its chain after it where there is one. */
+  cert: Pem
+  /** The key of that certificate in PEM, not encrypted. It appears in no error and in no inspection of the client. */
+  key: Pem
+  /** Most milliseconds for each call, see {@link CallOptions}. */
+  timeoutMs?: number | undefined
+  /** How often a request is repeated where that is safe. */
+  retry?: RetryOptions | undefined
+  /** Called for each connection that stands: the server's certificate was accepted; whether it accepts ours shows with the first answer. */
+  onConnect?: ((address: Address) => void) | undefined
+}>
+
+type Query<Op extends OperationId> = operations[Op]['parameters'] extends { query?: infer Q } ? ([NonNullable<Q>] extends [never] ? unknown : Q) : unknown
+type Path<Op extends OperationId> = operations[Op]['parameters'] extends { path: infer P } ? P : unknown
+type Body<Op extends OperationId> = operations[Op] extends { requestBody: { content: { 'application/json': infer B } } } ? B : unknown
+type RequestOf<Op extends OperationId> = Query<Op> & Path<Op> & Body<Op>
+type AnswerOf<Op extends OperationId> = operations[Op]['responses'][200]['content']['application/json']
+type Method<Op extends OperationId> = unknown extends RequestOf<Op>
+  ? (options?: CallOptions) => Promise<AnswerOf<Op>>
+  : (request: RequestOf<Op>, options?: CallOptions) => Promise<AnswerOf<Op>>
+/** One method per operation of the document, whatever is documented below: the compiler finds what is missing or differs. */
+type Methods = { readonly [Op in OperationId]: Method<Op> }
+
+/** What to list, see {@link Client.listFiles}. */
+export type ListFilesRequest = NonNullable<operations['listFiles']['parameters']['query']>
+/** Which signature to get. */
+export type GetSignatureRequest = operations['getSignature']['parameters']['path']
+/** Which key to get. */
+export type GetKeyRequest = operations['getKey']['parameters']['path']
+
+/**
+ * A client of one server. Every method throws ProblemError for a refusal or failure of the server, ConnectionError where there is no
+ * usable answer, and the reason of the signal that was given.
+ */
+export interface Client extends Methods {
+  /** Signs a package file, or every package of a directory, that the server can read, and returns the outcome for each name. */
+  readonly sign: (request: SignRequest, options?: CallOptions) => Promise<SignAnswer>
+  /**
+   * Signs like `sign` and yields each outcome as its file is finished: `listing` first, `end` last. The request is sent when the loop
+   * begins; leaving the loop closes the connection, which ends the work on the server. An answer without `end` throws `ANSWER_CUT_OFF`.
+   */
+  readonly signEvents: (request: SignRequest, options?: CallOptions) => AsyncGenerator<SignEvent, void, undefined>
+  /** Returns one page of a directory, a file, or, without a path, the roots of this client. */
+  readonly listFiles: (request?: ListFilesRequest, options?: CallOptions) => Promise<FileList>
+  /** Yields every entry, page after page; `limit` is the length of a page, the options hold for each page. */
+  readonly listAllFiles: (request?: Omit<ListFilesRequest, 'cursor'>, options?: CallOptions) => AsyncGenerator<FileEntry, void, undefined>
+  /** Returns a signature that was made for this client. */
+  readonly getSignature: (request: GetSignatureRequest, options?: CallOptions) => Promise<Signature>
+  /** Returns the public part of every key that this client may use. */
+  readonly listKeys: (options?: CallOptions) => Promise<KeyList>
+  /** Returns the public part of one key. */
+  readonly getKey: (request: GetKeyRequest, options?: CallOptions) => Promise<Key>
+  /** Returns who the server takes this client for, and what it may do. */
+  readonly whoami: (options?: CallOptions) => Promise<Whoami>
+  /** Lets running calls end, then closes every connection; later calls throw TypeError. */
+  readonly close: () => Promise<void>
+  readonly [Symbol.asyncDispose]: () => Promise<void>
+}
+
+/**
+ * Returns a client of one server, over mutual TLS 1.3. Nothing is sent yet.
+ * @throws TypeError for a `baseUrl` that is not just `https://HOST:PORT`; ConnectionError `CREDENTIALS_UNUSABLE` for PEM that cannot be used
+ */
+export function createClient({ baseUrl, ca, cert, key, timeoutMs, retry, onConnect }: ClientOptions): Client {
+  const transport = createTransport({ baseUrl, ca, cert, key, onConnect })
+  const caller = createCaller(transport, { timeoutMs, retry })
+  const call = async <Op extends OperationId>(operation: Op, request: object, options?: CallOptions): Promise<AnswerOf<Op>> =>
+    (await caller.json(operation, request as Readonly<Record<string, unknown>>, options)) as AnswerOf<Op>
+  const listFiles: Client['listFiles'] = async (request = {}, options) => await call('listFiles', request, options)
+  return {
+    sign: async (request, options) => await call('sign', request, options),
+    signEvents: (request, options) => caller.events('sign', request, options) as AsyncGenerator<SignEvent, void, undefined>,
+    listFiles,
+    listAllFiles: (request, options) => allPages(async (cursor) => await listFiles({ ...request, ...cursor }, options)),
+    getSignature: async (request, options) => await call('getSignature', request, options),
+    listKeys: async (options) => await call('listKeys', {}, options),
+    getKey: async (request, options) => await call('getKey', request, options),
+    whoami: async (options) => await call('whoami', {}, options),
+    close: transport.close,
+    [Symbol.asyncDispose]: transport.close,
+  }
+}
+
+async function* allPages(page: (cursor: Readonly<{ cursor?: string }>) => Promise<FileList>): AsyncGenerator<FileEntry, void, undefined> {
+  let cursor: string | null = null
+  do {
+    const { files, nextCursor }: FileList = await page(cursor === null ? {} : { cursor })
+    yield* files
+    if (nextCursor !== null && nextCursor === cursor) throw new ConnectionError('ANSWER_NOT_UNDERSTOOD', 'the listing does not come to an end: a page leads back to itself')
+    cursor = nextCursor
+  } while (cursor !== null)
+}

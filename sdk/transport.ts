@@ -1,0 +1,107 @@
+import type { TLSSocket } from 'node:tls'
+import { buildConnector, Pool, type Dispatcher } from 'undici'
+import { connectionFault, type Address, type FaultFacts } from './connection-fault.ts'
+import { checkCredentials, type Credentials } from './credentials.ts'
+
+const CONNECT_MS = 10_000
+const MAX_CONNECTIONS = 32
+
+/** One request as it goes over the wire; `path` has its query. */
+export type HttpRequest = Readonly<{ method: 'GET' | 'POST'; path: string; headers: Readonly<Record<string, string>>; body?: string | undefined }>
+
+/** How long to wait: `signal` ends everything at once, `idleMs` bounds the wait for the head of the answer and for each next piece of it (0: for ever). */
+export type Limits = Readonly<{ signal: AbortSignal; idleMs: number }>
+
+/** The head of an answer, and its body to be read or discarded. */
+export type HttpAnswer = Readonly<{
+  status: number
+  /** Without parameters, in lower case; empty where the server named none. */
+  mediaType: string
+  retryAfter: string | undefined
+  /** The body, once. Leaving the loop early closes the connection. Throws ConnectionError, or the reason of the signal. */
+  chunks: AsyncIterable<Uint8Array>
+  /** Closes the connection without reading the body. */
+  discard: () => void
+}>
+
+/** A pool of connections to one server. */
+export type Transport = Readonly<{
+  address: Address
+  /** @throws ConnectionError, or the reason of the signal */
+  send: (request: HttpRequest, limits: Limits) => Promise<HttpAnswer>
+  /** Lets running requests end, then closes every connection. */
+  close: () => Promise<void>
+}>
+
+export type TransportOptions = Credentials & Readonly<{ baseUrl: string | URL; onConnect?: ((address: Address) => void) | undefined }>
+
+/**
+ * Returns a pool of connections to one server: TLS 1.3, the server's certificate always verified, kept alive between requests, HTTP/1.1.
+ * It stands on undici's `request`: port 6000 is a bad port of the fetch standard, which every `fetch` refuses.
+ * @throws TypeError for a `baseUrl` that is not just `https://HOST:PORT`; ConnectionError `CREDENTIALS_UNUSABLE`
+ */
+export function createTransport({ baseUrl, onConnect, ca, cert, key }: TransportOptions): Transport {
+  const origin = parseOrigin(baseUrl)
+  const address = { host: origin.hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(origin.port || 443) }
+  const { secureContext, certificateFault } = checkCredentials({ ca, cert, key })
+  const used = new WeakSet<object>()
+  const pool = new Pool(origin, { allowH2: false, connections: MAX_CONNECTIONS, connect: connector({ secureContext, used }) })
+  pool.on('connect', () => onConnect?.(address))
+  const explain = (cause: unknown, signal: AbortSignal, answered: boolean): unknown => {
+    if (signal.aborted) return signal.reason
+    const facts: FaultFacts = { address, answered, fresh: !used.has(cause as object), certificateFault: certificateFault(new Date()) }
+    return connectionFault(cause, facts)
+  }
+  const send: Transport['send'] = async ({ method, path, headers, body }, { signal, idleMs }) => {
+    if (pool.closed) throw new TypeError('the client is closed')
+    const request = { method, path, headers: { ...headers }, body: body ?? null, signal, headersTimeout: idleMs, bodyTimeout: idleMs }
+    const answer = await pool.request(request).catch((cause: unknown) => {
+      throw explain(cause, signal, false)
+    })
+    return httpAnswer(answer, (cause) => explain(cause, signal, true))
+  }
+  return { address, send, close: async () => await pool.close() }
+}
+
+function parseOrigin(baseUrl: string | URL): URL {
+  const url = new URL(baseUrl)
+  if (url.protocol !== 'https:') throw new TypeError('`baseUrl` must begin with https://')
+  if (url.href !== `${url.origin}/`) throw new TypeError('`baseUrl` must be scheme, host and port alone, such as https://localhost:6000')
+  return url
+}
+
+/** Opens TLS connections; the errors of those that carried a byte of an answer go into `used`. */
+function connector({ secureContext, used }: Readonly<{ secureContext: unknown; used: WeakSet<object> }>): buildConnector.connector {
+  // Said outright, so that NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment changes nothing.
+  const open = buildConnector({ secureContext, rejectUnauthorized: true, allowH2: false, timeout: CONNECT_MS } as buildConnector.BuildOptions)
+  return (options, callback) => {
+    open(options, (...[error, socket]: buildConnector.CallbackArgs) => {
+      // `bytesRead` of a TLS socket counts what was decrypted: session tickets are not in it.
+      socket?.on('error', (fault: object) => void ((socket as TLSSocket).bytesRead > 0 && used.add(fault)))
+      callback(...([error, socket] as buildConnector.CallbackArgs))
+    })
+  }
+}
+
+function httpAnswer({ statusCode, headers, body }: Dispatcher.ResponseData, explain: (cause: unknown) => unknown): HttpAnswer {
+  // A body that is destroyed says so by an event, which would end the process if nobody listened.
+  body.on('error', () => undefined)
+  const chunks = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      for await (const chunk of body) yield chunk as Uint8Array
+    } catch (cause) {
+      throw explain(cause)
+    }
+  }
+  return {
+    status: statusCode,
+    mediaType: (text(headers['content-type']) ?? '').split(';', 1)[0]!.trim().toLowerCase(),
+    retryAfter: text(headers['retry-after']),
+    chunks: chunks(),
+    discard: () => void body.destroy(),
+  }
+}
+
+function text(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value[0] : value
+}
