@@ -1,6 +1,7 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { setTimeout } from 'node:timers/promises'
 import { Kysely, sql } from 'kysely'
 import { DEFAULT_MIGRATION_TABLE, Migrator } from 'kysely/migration'
 import { SigningError } from '../errors.ts'
@@ -12,6 +13,8 @@ import type { Store } from './store.ts'
 import type { CatalogueTables } from './tables.ts'
 
 const BUSY_TIMEOUT_MS = 5000
+const RETRY_MS = 20
+const SQLITE_BUSY = 5
 
 /**
  * Opens the catalogue in the SQLite file at `path`, made when it is not there: folder 0700, file 0600. Several processes of one machine
@@ -24,7 +27,7 @@ export async function openSqliteStore(path: string): Promise<Store> {
     return await openCatalogue(database)
   } catch (cause) {
     database.close()
-    throw storeFault('the catalogue could not be opened', cause, { path })
+    throw storeFault(openFault(cause), cause, { path })
   }
 }
 
@@ -51,12 +54,14 @@ export function openDatabase(path: string): DatabaseSync {
 /**
  * Brings the schema of an open database up to date and returns the store over it: WAL mode, a disk flush at each commit
  * (`synchronous = FULL`). A database of another program is refused before anything is written. On an error the database stays open.
- * @throws SigningError `STORE_FAILED`
+ * `patienceMs`: how long the change to WAL mode may take while others hold the new database.
+ * @throws SigningError `STORE_FAILED`; an error of node:sqlite as it is
  */
-export async function openCatalogue(database: DatabaseSync): Promise<Store> {
+export async function openCatalogue(database: DatabaseSync, patienceMs: number = BUSY_TIMEOUT_MS): Promise<Store> {
   const db = new Kysely<CatalogueTables>({ dialect: sqliteDialect(database) })
   await refuseForeignSchema(db)
-  database.exec('pragma journal_mode = wal; pragma synchronous = full')
+  await switchToWal(database, patienceMs)
+  database.exec('pragma synchronous = full')
   const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } })
   const { error } = await migrator.migrateToLatest()
   if (error !== undefined) throw storeFault('the schema of the catalogue could not be brought up to date', error)
@@ -78,6 +83,22 @@ function checkIntegrity(database: DatabaseSync): void {
   if (row?.['quick_check'] !== 'ok') throw new SigningError('STORE_FAILED', DAMAGED, { finding: row?.['quick_check'] })
   // Takes the write lock and gives it back, because a file that may only be read opens without a complaint.
   database.exec('begin immediate; rollback')
+}
+
+/** Processes that open a new database at the same moment all want to do this, and SQLite lets the losers fail instead of wait. */
+async function switchToWal(database: DatabaseSync, patienceMs: number): Promise<void> {
+  const deadline = Date.now() + patienceMs
+  while (!triesWal(database, Date.now() < deadline)) await setTimeout(RETRY_MS)
+}
+
+function triesWal(database: DatabaseSync, mayFail: boolean): boolean {
+  try {
+    database.exec('pragma journal_mode = wal')
+    return true
+  } catch (cause) {
+    if (mayFail && sqliteResult(cause) === SQLITE_BUSY) return false
+    throw cause
+  }
 }
 
 async function refuseForeignSchema(db: Kysely<CatalogueTables>): Promise<void> {

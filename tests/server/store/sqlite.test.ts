@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileS
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
+import { setTimeout } from 'node:timers/promises'
 import * as fc from 'fast-check'
 import t from 'tap'
 import { openCatalogue, openDatabase, openSqliteStore } from '../../../server/store/sqlite.ts'
@@ -193,6 +194,22 @@ void t.test('a catalogue that another process has locked answers STORE_FAILED, o
   other.exec('rollback')
   other.close()
   await impatient.record(catalogueEntry())
+})
+
+void t.test('a new database that somebody is just reading is waited for, but not for ever', async (t) => {
+  const path = join(t.testdir(), 'signing.db')
+  const reader = new DatabaseSync(path)
+  const [database, impatient] = [new DatabaseSync(path, { timeout: 1 }), new DatabaseSync(path, { timeout: 1 })]
+  reader.exec('begin; select * from sqlite_schema')
+  await t.rejects(openCatalogue(impatient, 0), { message: 'database is locked' })
+  const opening = openCatalogue(database)
+  await setTimeout(50)
+  reader.exec('rollback')
+  const store = await opening
+  await store.record(catalogueEntry())
+  impatient.close()
+  reader.close()
+  await store.close()
 })
 
 void t.test('close writes what is waiting; afterwards every call answers STORE_FAILED', async (t) => {
