@@ -1,0 +1,46 @@
+import { printable } from './printable.ts'
+
+/**
+ * Returns an answer as text for a person. A list of flat entries is a table with one line each and the names of the members above; an
+ * entry with text of several lines, such as a key in PEM, is a block `name: value` instead, a blank line between blocks. Lists are
+ * joined with `, `, and what is null or an empty list is `-`.
+ */
+export function answerText(answer: Readonly<Record<string, unknown>>): string {
+  const list = listIn(answer)
+  if (list === undefined || list.length === 0) return list === undefined ? block(answer) : ''
+  const columns = [...new Set(list.flatMap((entry) => Object.keys(entry)))]
+  const cells = list.map((entry) => columns.map((column) => cell(entry[column])))
+  return cells.flat().some((text) => text.includes('\n')) ? list.map(block).join('\n') : table([columns, ...cells])
+}
+
+type Entry = Readonly<Record<string, unknown>>
+
+/** Returns the list of entries that an answer is about; undefined for an answer about one thing. */
+export function listIn(answer: Readonly<Record<string, unknown>>): readonly Entry[] | undefined {
+  return Object.values(answer).find((value) => Array.isArray(value) && value.every(isEntry)) as readonly Entry[] | undefined
+}
+
+function isEntry(value: unknown): value is Entry {
+  return typeof value === 'object' && value !== null
+}
+
+function cell(value: unknown): string {
+  const text = Array.isArray(value) ? value.join(', ') : String(value ?? '')
+  return text === '' ? '-' : text
+}
+
+function block(entry: Entry): string {
+  return Object.entries(entry).map(([name, value]) => `${name}:${blockValue(cell(value))}\n`).join('')
+}
+
+function blockValue(text: string): string {
+  const lines = text.trimEnd().split('\n').map(printable)
+  return lines.length === 1 ? ` ${lines[0]}` : lines.map((line) => `\n  ${line}`).join('')
+}
+
+/** Columns as wide as their widest cell; the first row is the heading. */
+function table(rows: readonly (readonly string[])[]): string {
+  const safe = rows.map((row) => row.map(printable))
+  const widths = safe[0]!.map((_, column) => safe.reduce((widest, row) => Math.max(widest, row[column]!.length), 0))
+  return safe.map((row) => `${row.map((text, column) => text.padEnd(widths[column]!)).join('  ').trimEnd()}\n`).join('')
+}

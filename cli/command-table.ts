@@ -1,0 +1,28 @@
+/** One value that a person gives a command: an argument by its place, or a flag. `name` is the member of the request. */
+export type CommandValue = Readonly<{
+  name: string
+  type: 'string' | 'integer' | 'boolean'
+  required: boolean
+  description: string
+}>
+
+/**
+ * One operation of the OpenAPI document as a command: `word` is what is typed after `sign`, `operation` the method of the SDK.
+ * Operations of one word are told apart by the number of arguments: `sign keys` lists, `sign keys 1001` gets one.
+ */
+export type CommandOperation = Readonly<{
+  operation: string
+  word: string
+  summary: string
+  description: string
+  arguments: readonly CommandValue[]
+  flags: readonly CommandValue[]
+}>
+
+/** The word of the main command, which may be left out. */
+export const MAIN_WORD = 'sign'
+
+/** Returns how a flag is spelled on the command line: `pageSize` → `--page-size`. */
+export function flagName(name: string): string {
+  return `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+}

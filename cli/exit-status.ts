@@ -1,0 +1,32 @@
+/** What the exit status of `sign` says; docs/command-line.md explains each. */
+export const EXIT = {
+  /** Everything asked for was done; entries that were skipped do not count. */
+  done: 0,
+  /** Some requested file was not signed. */
+  notSigned: 1,
+  /** The command line, the settings or the credentials have a fault; nothing was sent. */
+  usage: 2,
+  /** The server could not be reached, refused the connection, or broke it off. */
+  connection: 3,
+  /** The server refused the request as a whole. */
+  refused: 4,
+  /** A fault of `sign` itself (EX_SOFTWARE of sysexits.h). */
+  software: 70,
+  /** Interrupted, as a shell reports a process that SIGINT ended. */
+  interrupted: 130,
+  /** Nobody reads the output any more, as a shell reports a process that SIGPIPE ended. */
+  outputClosed: 141,
+} as const
+
+/** One of the values of {@link EXIT}. */
+export type ExitStatus = (typeof EXIT)[keyof typeof EXIT]
+
+const FILE_CODE = /^(?:FILE_|PACKAGE_|SIGNER_|NOT_A_PACKAGE$|SIGNATURE_INVALID$|STORE_FAILED$|STORAGE_FULL$)/
+
+/**
+ * Whether a code says that one file could not be signed. A request for a single file answers with it as a problem of the request,
+ * and still means what it means in a directory: this file was not signed. Every other code refuses the request as a whole.
+ */
+export function isAboutFile(code: string): boolean {
+  return FILE_CODE.test(code)
+}

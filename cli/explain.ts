@@ -1,0 +1,57 @@
+import type { ConnectionError, Problem, ProblemError } from '../sdk/index.ts'
+import { EXIT, type ExitStatus } from './exit-status.ts'
+import type { Settings } from './settings.ts'
+import type { Stop, Terminal } from './terminal.ts'
+import type { UsageError } from './usage-error.ts'
+
+/** What to do next, where the command line has its own words for it; everything else says its hint itself. */
+const OWN_HINTS: Readonly<Record<string, string>> = {
+  KEYID_REQUIRED: 'name the key with --keyid; `sign keys` lists the keys of this client',
+  KEY_NOT_AVAILABLE: '`sign keys` lists the keys of this client',
+  OPERATION_DENIED: '`sign whoami` shows what this client may do',
+  PATH_OUTSIDE_ROOTS: 'check the spelling; `sign files` lists the roots of this client',
+  CONNECTION_REFUSED: 'start the server with `npm start` in a checkout or with `signing-server start`, or say where it listens with --host and --port',
+  TIMEOUT: 'look whether the server is busy, or allow more time with --timeout',
+}
+
+/** Returns the line `hint: …` of a problem. */
+export function hintLine({ code, hint }: Pick<Problem, 'code' | 'hint'> | Pick<ConnectionError, 'code' | 'hint'>): string {
+  return `hint: ${OWN_HINTS[code] ?? lowerFirst(hint)}`
+}
+
+/** Lower case as all our lines begin, but not for an abbreviation such as `GET`. */
+function lowerFirst(sentence: string): string {
+  return /^[A-Z](?![A-Z])/.test(sentence) ? sentence.charAt(0).toLowerCase() + sentence.slice(1) : sentence
+}
+
+/** Writes why something of that name, or the request as a whole, was refused. */
+export function explainFailure(terminal: Terminal, name: string, problem: ProblemError): void {
+  terminal.line(`${name}: ${problem.code} ${problem.detail}`)
+  for (const { pointer, detail } of problem.errors ?? []) terminal.line(`  ${pointer}: ${detail}`)
+  terminal.line(hintLine(problem))
+  terminal.line(`request id: ${problem.requestId}`)
+}
+
+/** Writes every fault of the command line, the settings or the credentials. */
+export function explainUsage(terminal: Terminal, { faults, hints }: UsageError): ExitStatus {
+  for (const fault of faults) terminal.line(`sign: ${fault}`)
+  for (const hint of hints) terminal.line(`hint: ${hint}`)
+  return EXIT.usage
+}
+
+/** Writes why there is no answer of the server. */
+export function explainConnection(terminal: Terminal, error: ConnectionError, { cert, key, ca }: Settings): ExitStatus {
+  terminal.line(`sign: ${error.code.toLowerCase().replaceAll('_', ' ')}: ${error.detail}`)
+  terminal.line(hintLine(error))
+  if (error.code !== 'CREDENTIALS_UNUSABLE') return EXIT.connection
+  terminal.line(`  cert ${cert.value}, key ${key.value}, ca ${ca.value}`)
+  return EXIT.usage
+}
+
+/** Says that a run ended early; nothing when stdout was closed, as `| head` does. */
+export function explainStop(terminal: Terminal, { kind }: Stop): ExitStatus {
+  if (kind === 'output-closed') return EXIT.outputClosed
+  terminal.line('sign: interrupted')
+  terminal.line('hint: repeat the command to sign the rest')
+  return EXIT.interrupted
+}
