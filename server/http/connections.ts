@@ -65,8 +65,9 @@ function createHttpsServer(name: ListenerName, deps: ConnectionDeps): Server {
   server.maxConnections = limits.connections
   server.on('secureConnection', (socket) => greet(socket, name, deps))
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
-    deps.tlsClientFailed(error.code)
-    log.warn({ listener: name, ...peerOf(socket), reason: error.code ?? error.message }, 'refused connection')
+    const reason = (socket.authorizationError as unknown as string | null) ?? error.code
+    deps.tlsClientFailed(reason)
+    log.warn({ listener: name, ...peerOf(socket), reason: reason ?? error.message }, 'refused connection')
     socket.destroy()
   })
   server.on('drop', (peer) => log.warn({ listener: name, address: peer?.remoteAddress, port: peer?.remotePort, reason: 'limits.connections' }, 'refused connection'))

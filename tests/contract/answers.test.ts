@@ -1,0 +1,166 @@
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import addFormats from 'ajv-formats'
+import fc from 'fast-check'
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'tap'
+import { parse } from 'yaml'
+import { clientOf, type Answer, type Client } from '../helpers/client.ts'
+import { count } from '../helpers/full-size.ts'
+import { startInProcess, type InProcessServer } from '../helpers/in-process.ts'
+import { putPackage } from '../helpers/packages.ts'
+
+type Media = Readonly<{ schema: object }>
+type Operation = Readonly<{ operationId: string; responses: Readonly<Record<string, Readonly<{ content: Readonly<Record<string, Media>> }>>> }>
+
+const document = parse(readFileSync('openapi.yaml', 'utf8')) as Readonly<{ paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>; components: object }>
+const operations = Object.entries(document.paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })))
+
+const ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: true })
+// ajv-formats is CommonJS, whose default export Node shows as the module itself.
+;(addFormats as unknown as (target: Ajv2020) => void)(ajv)
+ajv.addSchema({ $id: 'openapi', components: document.components })
+
+const validators = new Map<string, ReturnType<Ajv2020['compile']>>()
+
+/** Returns what is wrong with an answer by the document, or undefined. */
+function undocumented({ responses, operationId }: Operation, { status, headers, text }: Answer): string | undefined {
+  const response = responses[status]
+  if (response === undefined) return `${operationId} answered ${status}: ${text.slice(0, 300)}`
+  const mediaType = String(headers['content-type']).split(';')[0] as string
+  const media = response.content[mediaType]
+  if (media === undefined) return `${operationId} answered ${status} with ${mediaType}`
+  const validate = validatorOf(`${operationId} ${status} ${mediaType}`, media)
+  const bodies = mediaType === 'application/x-ndjson' ? text.trimEnd().split('\n') : [text]
+  const wrong = bodies.find((body) => !validate(JSON.parse(body)))
+  return wrong === undefined ? undefined : `${operationId} ${status}: ${ajv.errorsText(validate.errors)} in ${wrong.slice(0, 300)}`
+}
+
+function validatorOf(name: string, { schema }: Media): ReturnType<Ajv2020['compile']> {
+  const known = validators.get(name)
+  if (known !== undefined) return known
+  const text = JSON.stringify(schema).replaceAll('"#/components', '"openapi#/components')
+  const validate = ajv.compile(JSON.parse(text) as object)
+  validators.set(name, validate)
+  return validate
+}
+
+const runs = count(150, 1500)
+
+function furnish({ place }: InProcessServer): string {
+  const { root, folder } = place
+  putPackage(root, 'PkgA')
+  putPackage(root, 'PkgB', { filesets: [{ fileset: 'PkgB.rte', vrmf: '1.2.3.4' }, { fileset: 'PkgB.adt', vrmf: '1.2.3.4' }] })
+  writeFileSync(join(root, '.toc'), '0 010203042026 2\n')
+  writeFileSync(join(root, 'notes.txt'), 'no package\n')
+  writeFileSync(join(root, 'damaged.bff'), Buffer.from('09006bea00000100', 'hex'))
+  writeFileSync(join(root, 'bad\nname'), 'x')
+  mkdirSync(join(root, 'sub'))
+  putPackage(join(root, 'sub'), 'PkgC')
+  symlinkSync(folder, join(root, 'out'))
+  symlinkSync('nowhere', join(root, 'dangling'))
+  return root
+}
+
+const pathIn = (root: string) => fc.oneof(
+  fc.constantFrom(root, `${root}/PkgB.1.0.0.0.bff`, `${root}/sub/PkgC.1.0.0.0.bff`),
+  fc.constantFrom(root, `${root}/`, `${root}/PkgA.1.0.0.0.bff`, `${root}/sub`, `${root}/.toc`, `${root}/damaged.bff`, `${root}/notes.txt`, `${root}/out`, `${root}/out/1001.pem`, `${root}/dangling`, `${root}/missing`, '/etc/passwd', '/', '/dev/null', `${root}/../1001.pem`),
+  fc.string({ unit: 'binary', maxLength: 40 }),
+  fc.string({ unit: 'binary', maxLength: 40 }).map((name) => `${root}/${name}`),
+)
+
+const wild = fc.oneof(fc.string({ unit: 'binary' }), fc.jsonValue().map((value) => JSON.stringify(value)), fc.constantFrom('', '{', '[]', '{"path":1}', '{"__proto__":{}}', '{"constructor":{"prototype":{}}}'))
+
+function requestTo(root: string) {
+  const signBody = fc.record({ path: pathIn(root), keyid: fc.constantFrom('1001', '1002', '', 'x', '00000000001'), recursive: fc.oneof(fc.boolean(), fc.constantFrom('true', 1, null)), extra: fc.anything() }, { requiredKeys: [] })
+  const valid = fc.record({ path: pathIn(root), recursive: fc.boolean() }, { requiredKeys: ['path'] })
+  const body = fc.oneof({ weight: 3, arbitrary: fc.oneof(valid, signBody).map((value) => JSON.stringify(value)) }, { weight: 1, arbitrary: wild })
+  const listing = fc.record({ path: pathIn(root), limit: fc.integer({ min: 1, max: 5 }) }, { requiredKeys: ['path'] })
+  const wildQuery = fc.record({ path: pathIn(root), limit: fc.oneof(fc.integer(), fc.string()), cursor: fc.string({ unit: 'binary' }), other: fc.string() }, { requiredKeys: [] })
+  const query: fc.Arbitrary<Record<string, unknown>> = fc.oneof(listing, wildQuery)
+  return fc.record({
+    operation: fc.constantFrom(...operations),
+    body,
+    query,
+    parameter: fc.oneof(fc.constantFrom('1001', '1002', '0199c1f4-5f0e-4d1a-9c53-5d3c1b7a9e21'), fc.string({ unit: 'binary', minLength: 1, maxLength: 30 }).filter((text) => text !== '.' && text !== '..' && text.isWellFormed())),
+    contentType: fc.oneof({ weight: 3, arbitrary: fc.constant('application/json') }, { weight: 1, arbitrary: fc.constantFrom('application/json; charset=utf-8', 'text/plain', 'application/octet-stream', 'application/json;;', 'x') }),
+    accept: fc.constantFrom('application/json', 'application/x-ndjson', '*/*', 'text/html'),
+  })
+}
+
+type Sent = ReturnType<typeof requestTo> extends fc.Arbitrary<infer T> ? T : never
+
+async function send(client: Client, { operation, body, query, parameter, contentType, accept }: Sent): Promise<Answer> {
+  const { path, method } = operation
+  const search = method === 'GET' && path === '/files' ? `?${new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]))}` : ''
+  const url = path.replace(/\{[a-z]+\}/, encodeURIComponent(parameter)) + search
+  const sent = method === 'POST' ? { body, headers: { 'content-type': contentType, accept } } : { headers: { accept } }
+  return await client.ask(url, { method, ...sent })
+}
+
+void test('every answer to a valid or wild request is documented: its status, its media type and its body', async (t) => {
+  const running = await startInProcess(t)
+  const root = furnish(running)
+  const client = await clientOf(t, running.url)
+  const statuses = new Map<string, number>()
+  await fc.assert(
+    fc.asyncProperty(requestTo(root), async (sent) => {
+      const answer = await send(client, sent)
+      const key = `${sent.operation.operation.operationId} ${answer.status}`
+      statuses.set(key, (statuses.get(key) ?? 0) + 1)
+      const fault = undocumented(sent.operation.operation, answer)
+      if (fault !== undefined) throw new Error(fault)
+      if (answer.status >= 500) throw new Error(`${answer.status} ${answer.text}`)
+      if (answer.text.includes('node_modules') || answer.text.includes('    at ')) throw new Error(`leaks: ${answer.text}`)
+    }),
+    { numRuns: runs },
+  )
+  for (const wanted of ['sign 200', 'sign 400', 'listFiles 200', 'listKeys 200', 'whoami 200']) t.ok(statuses.has(wanted), `${wanted} was reached`)
+})
+
+void test('every operation refuses a stranger, and a client that may not call it, before it reads a body', async (t) => {
+  const running = await startInProcess(t)
+  const root = furnish(running)
+  const stranger = await clientOf(t, running.url, 'stranger')
+  const auditor = await clientOf(t, running.url, 'auditor')
+  t.ok(operations.length >= 6)
+  for (const { path, method, operation } of operations) {
+    const url = path.replace(/\{[a-z]+\}/, '1001')
+    const ask = method === 'POST' ? { method, body: 'not json at all', headers: { 'content-type': 'nonsense/type' } } : { method }
+    const refused = await stranger.ask(url, ask)
+    t.match(JSON.parse(refused.text), { code: 'CLIENT_UNKNOWN', status: 403 }, `${operation.operationId} refuses a stranger`)
+    t.equal(undocumented(operation, refused), undefined)
+    if (['sign', 'getSignature'].includes(operation.operationId)) {
+      const denied = await auditor.ask(url, ask)
+      t.match(JSON.parse(denied.text), { code: 'OPERATION_DENIED', status: 403 }, `${operation.operationId} refuses whom its list does not name`)
+    }
+  }
+  t.match(JSON.parse((await stranger.ask('/openapi.yaml')).text), { code: 'CLIENT_UNKNOWN' })
+  t.match(JSON.parse((await stranger.ask('/docs/')).text), { code: 'CLIENT_UNKNOWN' })
+  t.match(JSON.parse((await stranger.ask('/no-such-route')).text), { code: 'CLIENT_UNKNOWN' })
+  t.match(JSON.parse((await stranger.trySign({ path: root })).text), { code: 'CLIENT_UNKNOWN' })
+})
+
+void test('GET /openapi.yaml is the committed document, and GET /docs shows it in Swagger UI', async (t) => {
+  const running = await startInProcess(t)
+  const client = await clientOf(t, running.browserUrl, 'auditor')
+  const served = await client.ask('/openapi.yaml')
+  t.equal(served.headers['content-type'], 'application/yaml')
+  t.equal(served.text, readFileSync('openapi.yaml', 'utf8'))
+  const page = await client.ask('/docs/')
+  t.equal(page.status, 200)
+  t.match(page.text, /swagger-ui/)
+  t.equal((await client.ask('/docs/static/swagger-ui-bundle.js')).status, 200)
+})
+
+void test('the administration listener answers GET alone and knows nothing of the service', async (t) => {
+  const running = await startInProcess(t)
+  const client = await clientOf(t, running.adminUrl)
+  t.strictSame(JSON.parse((await client.ask('/health/live')).text), { status: 'live' })
+  const ready = await client.ask('/health/ready')
+  t.equal(ready.status, 200)
+  t.match(JSON.parse(ready.text), { status: 'ready', checks: { store: 'ok', signer: 'ok', 'key 1001': 'ok' } })
+  t.match((await client.ask('/metrics')).text, /^signing_requests_total\{/m)
+  t.equal((await client.ask('/files')).status, 404)
+  t.equal((await client.ask('/health/live', { method: 'POST', body: {} })).status, 404)
+})
