@@ -13,3 +13,4 @@ export type {
   ErrorCode, FileEntry, FileKind, FileList, Key, Keyid, KeyList, Operation, Problem, SignAnswer, Signature, SignatureRecord,
   SignEvent, SigningAlgorithm, SignRequest, SkipReason, Warning, Whoami,
 } from './generated/schema.ts'
+export { formatSignatureRecord, SIGNATURE_FILE_HEADER } from '../formats/index.ts'
