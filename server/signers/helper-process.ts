@@ -17,7 +17,7 @@ export type HelperProcess = Readonly<{
   close(): Promise<void>
 }>
 
-type Pending = { readonly settle: (result?: RunResult) => void; readonly reject: (error: Error) => void; pid?: number }
+type Pending = Readonly<{ settle: (result?: RunResult) => void; reject: (error: Error) => void }>
 
 /** How much the helper may complain on its standard error, for the log. */
 const COMPLAINT_CHARS = 2048
@@ -30,6 +30,7 @@ export function startHelperProcess({ marginMs }: Readonly<{ marginMs: number }>)
   // Detached: a signal to the server's process group, SIGKILL too, leaves the helper to end what runs.
   const child = fork(HELPER, [], { env: {}, execArgv: [], detached: true, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
   const pending = new Map<number, Pending>()
+  const pids = new Map<number, number>()
   const complaint = collectComplaint(child)
   let lastId = 0
   let state: 'alive' | 'closing' | 'ended' = 'alive'
@@ -38,11 +39,8 @@ export function startHelperProcess({ marginMs }: Readonly<{ marginMs: number }>)
     const onEnd = (cause: unknown): void => {
       const reason = state === 'closing' ? shuttingDown() : helperEnded({ cause, complaint: complaint() })
       state = 'ended'
-      for (const { pid, reject } of pending.values()) {
-        if (pid !== undefined) killGroup(pid)
-        reject(reason)
-      }
-      pending.clear()
+      for (const pid of pids.values()) killGroup(pid)
+      for (const { reject } of pending.values()) reject(reason)
       resolve()
     }
     // `close`, not `exit`: the channel was read to its end, so the pid of every run is known.
@@ -56,10 +54,10 @@ export function startHelperProcess({ marginMs }: Readonly<{ marginMs: number }>)
   }
   child.once('disconnect', killWhenOverdue)
   child.on('message', (answer: HelperAnswer) => {
-    const request = pending.get(answer.id)
-    if (request === undefined) return
-    if (answer.kind === 'started') request.pid = answer.pid
-    else request.settle(answer.kind === 'ended' ? answer.result : undefined)
+    if (answer.kind === 'started') pids.set(answer.id, answer.pid)
+    else pending.get(answer.id)?.settle(answer.kind === 'ended' ? answer.result : undefined)
+    // Its group was killed when it ended: from now on the number may be somebody else's.
+    if (answer.kind === 'ended') pids.delete(answer.id)
   })
 
   // A helper that hangs is killed, and that settles whatever waits for it.

@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SigningError } from '../errors.ts'
 import type { Inspector } from '../packages/inspect.ts'
-import { isStorageFull, storageFull } from './run-folder.ts'
+import { workFolderFault } from './run-folder.ts'
 import type { SignablePackage } from './signer.ts'
 
 /** What a private copy needs of the inspector: copying and hashing off the event loop. */
@@ -25,7 +25,8 @@ export function copyPath(folder: string, filename: string, reserved: string): st
 
 /**
  * Copies the package from its handle to a new file of mode 0400, and makes sure that it is what was inspected.
- * @throws SigningError `FILE_CHANGED` when the package has other bytes by now, `STORAGE_FULL`, and what the copier throws
+ * @throws SigningError `FILE_CHANGED` when the package has other bytes by now, `STORAGE_FULL`, `SIGNER_NOT_AVAILABLE`
+ * when the folder cannot be written to, and what the copier throws
  */
 export async function makePrivateCopy({ path, signable, copier, signal }: CopyOptions): Promise<void> {
   try {
@@ -38,7 +39,7 @@ export async function makePrivateCopy({ path, signable, copier, signal }: CopyOp
       await target.close()
     }
   } catch (error) {
-    throw isStorageFull(error) ? storageFull(error) : error
+    throw isSystemError(error) ? workFolderFault(error) : error
   }
 }
 
@@ -59,6 +60,11 @@ export async function checkPrivateCopy({ path, signable, copier, signal }: CopyO
   } catch (error) {
     throw isGone(error) ? changed(error) : error
   }
+}
+
+// From the copier come SigningErrors and the reason of the signal; a failed open, write or close of the copy has the system's code.
+function isSystemError(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).syscall !== undefined
 }
 
 // Removed, or replaced by a link, a folder, a pipe or something that grows.

@@ -48,38 +48,44 @@ function watch(child: Child, run: CommandRun, onEnd: (result: RunResult) => void
   const { pid } = child
   const stdout = keepTail(child.stdout)
   const stderr = keepTail(child.stderr)
-  let end: RunEnd | undefined
+  // Why it was killed, if it was; otherwise it ended by itself.
+  let verdict: RunEnd | undefined
+  let ownEnd: RunEnd | undefined
   let grace: NodeJS.Timeout | undefined
-  let finished = false
 
+  // Called once: by the end of the pipes, or without it when that takes too long.
   const finish = (): void => {
-    if (finished) return
-    finished = true
     clearTimeout(grace)
+    child.off('close', finish)
     child.stdout.destroy()
     child.stderr.destroy()
-    onEnd({ ...(end as RunEnd), stdout: stdout.text(), stderr: stderr.text() })
+    onEnd({ ...((verdict ?? ownEnd) as RunEnd), stdout: stdout.text(), stderr: stderr.text() })
   }
-  const conclude = (reason: RunEnd): void => {
-    end ??= reason
+  const end = (): void => {
     clearTimeout(limit)
     if (pid !== undefined) killGroup(pid)
     grace ??= setTimeout(finish, GRACE_MS)
   }
+  const kill = (reason: RunEnd): void => {
+    verdict ??= reason
+    end()
+  }
+  const exit = (reason: RunEnd): void => {
+    ownEnd = reason
+    end()
+  }
   const count = (): void => {
-    if (stdout.bytes() + stderr.bytes() <= run.outputBytes) return
-    // It may have exited before the last of it was read: too much is too much either way.
-    if (end?.kind === 'exited') end = { kind: 'outputTooLarge' }
-    conclude({ kind: 'outputTooLarge' })
+    // Also when it had exited before the last of it was read.
+    if (stdout.bytes() + stderr.bytes() > run.outputBytes) kill({ kind: 'outputTooLarge' })
   }
 
-  const limit = setTimeout(() => conclude({ kind: 'timedOut' }), run.timeoutMs)
+  const limit = setTimeout(() => kill({ kind: 'timedOut' }), run.timeoutMs)
   child.stdout.on('data', count)
   child.stderr.on('data', count)
-  child.once('error', (error) => conclude({ kind: 'notStarted', reason: codeOf(error) }))
-  child.once('exit', (status, signal) => conclude(signal === null ? { kind: 'exited', status: status as number } : { kind: 'signalled', signal }))
+  child.once('error', (error) => exit({ kind: 'notStarted', reason: codeOf(error) }))
+  child.once('exit', (status, signal) => exit(signal === null ? { kind: 'exited', status: status as number } : { kind: 'signalled', signal }))
   child.once('close', finish)
-  return { ...(pid !== undefined && { pid }), cancel: () => conclude({ kind: 'aborted' }) }
+  return { ...(pid !== undefined && { pid }), cancel: () => kill({ kind: 'aborted' }) }
 }
 
 function keepTail(stream: Readable): { bytes(): number; text(): string } {
@@ -95,5 +101,5 @@ function keepTail(stream: Readable): { bytes(): number; text(): string } {
 }
 
 function codeOf(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? 'UNKNOWN'
+  return String((error as NodeJS.ErrnoException).code)
 }

@@ -40,22 +40,18 @@ export async function removeStaleRunFolders(workDir: string): Promise<string[]> 
   return removed
 }
 
-/** Whether an error of the file system says that no room is left. */
-export function isStorageFull(error: unknown): boolean {
-  return ['ENOSPC', 'EDQUOT'].includes(String((error as NodeJS.ErrnoException).code))
-}
-
-/** The error for a full work folder. */
-export function storageFull(cause: unknown): SigningError {
-  return new SigningError('STORAGE_FULL', 'the server has no room for a private copy of the package', { cause })
+/** Returns the SigningError for a work folder in which nothing can be made: `STORAGE_FULL` when it is full, else `SIGNER_NOT_AVAILABLE`. */
+export function workFolderFault(cause: unknown): SigningError {
+  const isFull = ['ENOSPC', 'EDQUOT'].includes(String((cause as NodeJS.ErrnoException).code))
+  if (isFull) return new SigningError('STORAGE_FULL', 'the server has no room for a private copy of the package', { cause })
+  return new SigningError('SIGNER_NOT_AVAILABLE', 'the work folder of the signing command cannot be used', { cause })
 }
 
 async function makeFolder(workDir: string): Promise<string> {
   try {
     return await mkdtemp(join(workDir, `${PREFIX}-${HOST}-${process.pid}-${STARTED_AT}-`))
   } catch (cause) {
-    if (isStorageFull(cause)) throw storageFull(cause)
-    throw new SigningError('SIGNER_NOT_AVAILABLE', 'the work folder of the signing command cannot be used', { cause })
+    throw workFolderFault(cause)
   }
 }
 

@@ -1,8 +1,8 @@
 import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
-import { FormatError, parseSignatureFile } from '../../formats/index.ts'
-import type { SignatureRecord } from '../../formats/index.ts'
+import { parseSignatureFile } from '../../formats/index.ts'
+import type { FormatError, SignatureRecord } from '../../formats/index.ts'
 import { SigningError } from '../errors.ts'
 import type { ErrorFacts } from '../errors.ts'
 
@@ -20,7 +20,7 @@ export async function readSignatureOutput(path: string, options: OutputOptions):
   try {
     return parseSignatureFile(bytes, { signatureBytes: options.signatureBytes })
   } catch (error) {
-    throw error instanceof FormatError ? unusable(error, bytes, options) : error
+    throw unusable(error as FormatError, bytes, options)
   }
 }
 
@@ -30,16 +30,14 @@ async function readBounded(path: string, { outputBytes, facts }: OutputOptions):
     throw noFile({ ...facts, cause })
   })
   try {
-    const found = await handle.stat()
-    if (!found.isFile()) throw noFile(facts)
-    if (found.size > outputBytes) throw tooLarge(outputBytes, facts)
+    if (!(await handle.stat()).isFile()) throw noFile(facts)
     return await readUpTo(handle, outputBytes, facts)
   } finally {
     await handle.close()
   }
 }
 
-// The size that a file says it has is not relied on: only what was read counts.
+// The size that the file says it has is not asked for: only what was read counts, and one byte more than allowed is enough to know.
 async function readUpTo(handle: FileHandle, outputBytes: number, facts: ErrorFacts): Promise<Buffer> {
   const chunks: Buffer[] = []
   for await (const chunk of handle.createReadStream({ start: 0, end: outputBytes, autoClose: false }) as AsyncIterable<Buffer>) chunks.push(chunk)

@@ -15,7 +15,7 @@ export function isRunning(pid: number): boolean {
 /** Resolves when `condition` holds; rejects after `limitMs`. */
 export async function eventually(condition: () => boolean, limitMs = 5000): Promise<void> {
   for (const start = performance.now(); !condition(); await delay(10)) {
-    if (performance.now() - start > limitMs) throw new Error(`not within ${limitMs} ms: ${condition}`)
+    if (performance.now() - start > limitMs) throw new Error(`not within ${limitMs} ms: ${String(condition)}`)
   }
 }
 

@@ -16,7 +16,7 @@ export type RsaKeyPair = Readonly<{ privateKey: KeyObject; publicKey: KeyObject;
 /** Makes an RSA key pair. */
 export function rsaKeyPair(modulusLength: 2048 | 3072 | 4096 = 2048): RsaKeyPair {
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength })
-  return { privateKey, publicKey, pem: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string }
+  return { privateKey, publicKey, pem: privateKey.export({ type: 'pkcs8', format: 'pem' }) }
 }
 
 /** An opened key of either kind for a pair of this file. */

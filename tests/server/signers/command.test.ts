@@ -60,7 +60,7 @@ async function refusal({ signer, signable, workDir, log }: Bench): Promise<Signi
   const error = await signer.sign(signable, key).then((records) => new Error(`was accepted: ${records.length} records`), (error: unknown) => error)
   if (!(error instanceof SigningError)) throw error
   const leftOver = readdirSync(workDir)
-  if (leftOver.length > 0) throw new Error(`left behind: ${leftOver}`)
+  if (leftOver.length > 0) throw new Error(`left behind: ${leftOver.join()}`)
   await eventually(() => !log().some((entry) => isRunning(entry.pid ?? entry.child)))
   return error
 }
@@ -124,6 +124,7 @@ t.test('each way in which the command can fail has its own code, and leaves neit
     ['truncated=100', 'SIGNER_SIGNATURE_TRUNCATED'],
     ['truncated=341', 'SIGNER_SIGNATURE_TRUNCATED'],
     ['unpadded', 'SIGNER_SIGNATURE_TRUNCATED'],
+    ['not-base64', 'SIGNER_RECORD_MALFORMED'],
     ['garbage', 'SIGNER_RECORD_MALFORMED'],
     ['six-fields', 'SIGNER_RECORD_MALFORMED'],
     ['eight-fields', 'SIGNER_RECORD_MALFORMED'],
@@ -227,12 +228,14 @@ t.test('a package that is no longer what was inspected is not given to the comma
 })
 
 t.test('a full disk, and a work folder that cannot be used, are failures of the server and not of the package', async (t) => {
-  const full = (code: string) => async (): Promise<never> => { throw Object.assign(new Error('write'), { code }) }
+  const full = (code: string) => async (): Promise<never> => { throw Object.assign(new Error('write'), { code, syscall: 'write' }) }
   for (const code of ['ENOSPC', 'EDQUOT']) {
     t.equal((await refusal(await bench(t, [], { copier: { copy: full(code) } }))).code, 'STORAGE_FULL')
   }
   const broken = await bench(t, [], { copier: { copy: full('EIO') } })
-  await t.rejects(broken.signer.sign(broken.signable, key), { code: 'EIO' })
+  await t.rejects(broken.signer.sign(broken.signable, key), { code: 'SIGNER_NOT_AVAILABLE' })
+  const stopped = await bench(t, [], { copier: { copy: async () => { throw new SigningError('SHUTTING_DOWN', 'the server is shutting down') } } })
+  await t.rejects(stopped.signer.sign(stopped.signable, key), { code: 'SHUTTING_DOWN' })
   const unhashed = await bench(t, [], { copier: { hash: full('EIO') } })
   await t.rejects(unhashed.signer.sign(unhashed.signable, key), { code: 'EIO' })
   const { signer, signable } = await bench(t, [], { config: { workDir: '/no/such/folder' } })

@@ -27,13 +27,13 @@ async function numberIn(file: string): Promise<number> {
   return Number(read())
 }
 
-/** The names in an environment but for those of the test runner, which follow every Node process and its children. */
-const namesIn = (environment: string, separator: string): string[] => {
-  const names = environment.split(separator).map((entry) => entry.split('=')[0] as string)
+/** The names in an environment, as the kernel writes it, but for those of the test runner, which follow every Node process and its children. */
+const namesIn = (environment: string): string[] => {
+  const names = environment.split('\0').map((entry) => entry.split('=')[0] as string)
   return names.filter((name) => name !== '' && !/^(?:_TAPJS_|NODE_OPTIONS$|NODE_V8_COVERAGE$)/.test(name)).sort()
 }
 
-const pidOfHelper = async (spawner: Spawner): Promise<number> => Number(((await spawner.run(script('echo $PPID'))) as RunResult).stdout)
+const pidOfHelper = async (spawner: Spawner): Promise<number> => Number((await spawner.run(script('echo $PPID'))).stdout)
 
 t.test('a run resolves with how the command ended and the last of what it printed', async (t) => {
   const spawner = spawnerFor(t)
@@ -56,8 +56,8 @@ t.test('a command gets exactly its arguments and environment, nothing on standar
   const odd = ['a b', '$(touch /tmp/x)', '; exit 9', '*', '', '-n', '\'"`\n']
   const printf = await spawner.run({ ...script(''), command: ['/usr/bin/printf', '<%s>', ...odd] })
   t.equal(printf.stdout, odd.map((each) => `<${each}>`).join(''), 'no shell looks at the arguments')
-  const environment = await spawner.run({ ...script('', { environment: { PATH: '/usr/bin:/bin', ODMDIR: '/etc/objrepos' } }), command: ['/usr/bin/env'] })
-  t.strictSame(namesIn(environment.stdout, '\n'), ['ODMDIR', 'PATH'])
+  const environment = await spawner.run({ ...script('', { environment: { PATH: '/usr/bin:/bin', ODMDIR: '/etc/objrepos' } }), command: ['/usr/bin/env', '-0'] })
+  t.strictSame(namesIn(environment.stdout), ['ODMDIR', 'PATH'])
   const own = await spawner.run(script('cat; umask; ps -o pgid= -o sid= -o pid= -p $$'))
   const [umask, ids] = own.stdout.split('\n') as [string, string]
   t.equal(umask, '0077')
@@ -68,7 +68,7 @@ t.test('a command gets exactly its arguments and environment, nothing on standar
 t.test('the helper has an empty environment and outlives the signals of a terminal', async (t) => {
   const spawner = spawnerFor(t)
   const pid = await pidOfHelper(spawner)
-  t.strictSame(namesIn(readFileSync(`/proc/${pid}/environ`, 'latin1'), '\0'), ['NODE_CHANNEL_FD', 'NODE_CHANNEL_SERIALIZATION_MODE'])
+  t.strictSame(namesIn(readFileSync(`/proc/${pid}/environ`, 'latin1')), ['NODE_CHANNEL_FD', 'NODE_CHANNEL_SERIALIZATION_MODE'])
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.kill(pid, signal)
   await spawner.probe()
   t.equal(await pidOfHelper(spawner), pid, 'it is still the same process')
@@ -144,10 +144,11 @@ t.test('a killed helper takes its runs with it, and the next run has a new one',
   const dir = t.testdir({})
   const helper = await pidOfHelper(spawner)
   const lost = t.rejects(spawner.run(script('sleep 60 & echo $! > child; echo $$ > pid; wait', { cwd: dir })), { name: 'SigningError', code: 'SIGNER_FAILED' })
-  const probe = t.rejects(spawner.run(script('sleep 60')), { code: 'SIGNER_FAILED' })
+  const other = t.rejects(spawner.run(script('sleep 60')), { code: 'SIGNER_FAILED' })
   const pids = [await numberIn(join(dir, 'pid')), await numberIn(join(dir, 'child'))]
+  await spawner.probe()
   process.kill(helper, 'SIGKILL')
-  await Promise.all([lost, probe])
+  await Promise.all([lost, other])
   await eventually(() => !pids.some(isRunning))
   t.not(await pidOfHelper(spawner), helper)
 })
@@ -172,8 +173,10 @@ t.test('a helper that hangs is taken for dead: runs and probes fail instead of w
   const spawner = spawnerFor(t, { marginMs: 300 })
   const dir = t.testdir({})
   const stopped = await pidOfHelper(spawner)
-  const run = t.rejects(spawner.run(script('echo $$ > pid; sleep 60', { cwd: dir, timeoutMs: 200 })), { code: 'SIGNER_FAILED' })
+  const run = t.rejects(spawner.run(script('echo $$ > pid; sleep 60', { cwd: dir, timeoutMs: 700 })), { code: 'SIGNER_FAILED' })
   const pid = await numberIn(join(dir, 'pid'))
+  // The helper has told the pid before it answers this: a run is known from then on.
+  await spawner.probe()
   process.kill(stopped, 'SIGSTOP')
   await run
   await eventually(() => !isRunning(stopped) && !isRunning(pid))
