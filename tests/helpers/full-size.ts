@@ -1,0 +1,7 @@
+/** Whether counts and sizes are those of the specification (`npm run test:full`) rather than quick ones. */
+export const FULL = process.env['TEST_FULL'] === '1' || Number(process.env['TEST_FULL_FACTOR'] ?? 1) > 1
+
+/** Returns the first of two counts in a quick run, the second in a full one. */
+export function count(quick: number, full: number): number {
+  return FULL ? full : quick
+}
