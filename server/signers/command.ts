@@ -23,7 +23,7 @@ export type CommandSignerOptions = Readonly<{
 }>
 
 /** What the command inherits of the server's environment; everything else comes from the configuration. */
-export const INHERITED = ['PATH', 'LANG', 'ODMDIR'] as const
+const INHERITED = ['PATH', 'LANG', 'ODMDIR'] as const
 
 type Request = Readonly<{ signable: SignablePackage; key: OpenedKey; signal: AbortSignal | undefined }>
 

@@ -5,7 +5,7 @@ import { killGroup } from './kill-group.ts'
 import type { CommandRun, RunEnd, RunResult } from './spawn-protocol.ts'
 
 /** How much of what a command prints is kept, of standard output and error each, from the end: that is where programs say why they failed. */
-export const PRINTED_BYTES_KEPT = 2048
+const PRINTED_BYTES_KEPT = 2048
 
 /**
  * How long after its end, or after the kill, a run may keep us waiting: for the rest in its pipes, which somebody who left the process

@@ -10,7 +10,7 @@ export type CommandRun = Readonly<{
   outputBytes: number
 }>
 
-/** The last bytes that the command printed, for the log: at most `PRINTED_BYTES_KEPT` of each, as UTF-8. */
+/** The last bytes that the command printed, for the log: at most 2 KiB of each, as UTF-8. */
 export type Printed = Readonly<{ stdout: string; stderr: string }>
 
 /**
