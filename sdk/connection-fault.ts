@@ -26,7 +26,6 @@ const REFUSED = new Set(['ECONNREFUSED'])
 const NOT_FOUND = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL', 'EAI_NODATA', 'EAI_NONAME'])
 const UNREACHABLE = new Set(['EHOSTUNREACH', 'ENETUNREACH', 'EADDRNOTAVAIL', 'ENETDOWN', 'EHOSTDOWN'])
 const TOO_SLOW = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT'])
-const NOT_HTTP = /^(?:HPE_.*|UND_ERR_HEADERS_OVERFLOW)$/
 /** The verification errors of OpenSSL as Node spells them (`tls` documentation, "X509 certificate error codes"), and Node's own for the name. */
 const UNTRUSTED = /^(?:ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH|(?:CERT|CRL)_.*|(?:DEPTH_ZERO_)?SELF_SIGNED_CERT.*|UNABLE_TO_.*|ERROR_IN_.*|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_EXCEEDED|OUT_OF_MEM)$/
 /** A TLS alert says that the server did not want us; this one says that it does not know TLS 1.3. */
@@ -42,12 +41,12 @@ export function connectionFault(cause: unknown, facts: FaultFacts): ConnectionEr
   const code = typeof fault.code === 'string' ? fault.code : ''
   const place = formatAddress(facts.address)
   if (TOO_SLOW.has(code)) return new ConnectionError('TIMEOUT', slowSentence(code, place), { cause })
-  if (facts.answered) return NOT_HTTP.test(code) ? notHttp(place, cause) : new ConnectionError('ANSWER_CUT_OFF', `the connection to ${place} ended in the middle of the answer`, { cause })
+  if (isNotHttp(fault)) return new ConnectionError('ANSWER_NOT_UNDERSTOOD', `the answer of ${place} is not HTTP`, { cause })
+  if (facts.answered) return new ConnectionError('ANSWER_CUT_OFF', `the connection to ${place} ended in the middle of the answer`, { cause })
   if (REFUSED.has(code)) return new ConnectionError('CONNECTION_REFUSED', `${place} refused the connection: no server listens there`, { cause })
   if (NOT_FOUND.has(code)) return new ConnectionError('HOST_NOT_FOUND', `the host name ${facts.address.host} has no address`, { cause })
   if (UNREACHABLE.has(code)) return new ConnectionError('HOST_UNREACHABLE', `there is no way to ${place}`, { cause })
   if (UNTRUSTED.test(code)) return new ConnectionError('SERVER_CERTIFICATE_UNTRUSTED', untrustedSentence(fault, code, facts.address), { cause })
-  if (NOT_HTTP.test(code)) return notHttp(place, cause)
   if (ALERT.test(code)) return certificateRefused(facts, cause)
   if (code.startsWith('ERR_SSL_') || code === 'EPROTO') return new ConnectionError('TLS_FAILED', `${place} does not speak TLS 1.3`, { cause })
   if (facts.fresh) return certificateRefused(facts, cause)
@@ -60,8 +59,9 @@ function slowSentence(code: string, place: string): string {
   return `no connection to ${place} in time`
 }
 
-function notHttp(place: string, cause: unknown): ConnectionError {
-  return new ConnectionError('ANSWER_NOT_UNDERSTOOD', `the answer of ${place} is not HTTP`, { cause })
+/** undici's parser errors are known by their name: its table of codes is read the wrong way round, so they mostly have none. */
+function isNotHttp({ name, code }: Fault): boolean {
+  return name === 'HTTPParserError' || code === 'UND_ERR_HEADERS_OVERFLOW'
 }
 
 function certificateRefused({ address, certificateFault }: FaultFacts, cause: unknown): ConnectionError {

@@ -1,5 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
+import { resolve } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import openapiTS, { astToString } from 'openapi-typescript'
 import { parse } from 'yaml'
@@ -51,14 +52,15 @@ export async function staleFiles(files: ReadonlyMap<string, string>, folder: URL
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } })
+  const { values } = parseArgs({ options: { check: { type: 'boolean', default: false }, out: { type: 'string', default: fileURLToPath(TARGET) } } })
+  const folder = pathToFileURL(`${resolve(values.out)}/`)
   const files = await generateSdk(await readFile(DOCUMENT, 'utf8'))
   if (values.check) {
-    const stale = await staleFiles(files, TARGET)
-    for (const name of stale) console.error(`sdk/generated/${name} differs from openapi.yaml; run \`npm run generate\``)
+    const stale = await staleFiles(files, folder)
+    for (const name of stale) console.error(`${name} differs from openapi.yaml; run \`npm run generate\``)
     process.exitCode = stale.length === 0 ? 0 : 1
   } else {
-    await mkdir(fileURLToPath(TARGET), { recursive: true })
-    for (const [name, text] of files) await writeFile(new URL(name, TARGET), text)
+    await mkdir(folder, { recursive: true })
+    for (const [name, text] of files) await writeFile(new URL(name, folder), text)
   }
 }

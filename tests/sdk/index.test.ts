@@ -1,0 +1,6 @@
+import t from 'tap'
+import * as sdk from '../../sdk/index.ts'
+
+void t.test('the SDK exports these names and no others', async (t) => {
+  t.strictSame(Object.keys(sdk).sort(), ['CONNECTION_ERROR_CODES', 'ConnectionError', 'OPERATIONS', 'ProblemError', 'SIGNATURE_FILE_HEADER', 'createClient', 'formatSignatureRecord'])
+})
