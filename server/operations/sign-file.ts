@@ -26,8 +26,8 @@ export async function signFile(deps: SignFileDeps, place: SafePath, context: Sig
   const file = await openFile(place)
   try {
     const signable = await inspect(deps, file, context.signal)
-    const records = await deps.signer.sign(signable, context.key, context.signal)
-    checkRecords(records, signable.info, context.key.keyid)
+    const made = await deps.signer.sign(signable, context.key, context.signal)
+    const records = checkRecords(made, signable.info, context.key.keyid)
     if (!isUnchanged(file.stats, await file.handle.stat())) throw new SigningError('FILE_CHANGED', 'the file changed while it was being signed')
     verifyRecords(records, signable, context.key)
     return await record(deps, { file, signable, records, context })

@@ -9,7 +9,7 @@ const TASKS_PER_THREAD = 2
 /** How a pool is made. `module` is a file that calls `serveTasks`. */
 export type ThreadPoolOptions = Readonly<{
   module: URL
-  /** Threads at once. All start with the pool; one that ends is replaced when there is work for it. */
+  /** Threads at most. Each starts when a task needs it, for an idle one costs memory; one that ends is replaced the same way. */
   size: number
   /** How many tasks may wait for a thread. */
   maxWaiting: number
@@ -41,7 +41,7 @@ export interface ThreadPool {
 type Job = Readonly<{ task: unknown; options: RunOptions; resolve: (value: unknown) => void; reject: (error: unknown) => void }>
 type Thread = Readonly<{ worker: Worker; jobs: Job[] }>
 
-/** Returns a pool whose threads are starting; nothing waits for them. */
+/** Returns a pool without threads yet. */
 export function createThreadPool(options: ThreadPoolOptions): ThreadPool {
   return new WorkerThreadPool(options)
 }
@@ -55,7 +55,6 @@ class WorkerThreadPool implements ThreadPool {
 
   constructor(options: ThreadPoolOptions) {
     this.#options = options
-    for (let count = 0; count < options.size; count += 1) this.#start()
   }
 
   async run<T>(task: unknown, options: RunOptions = {}): Promise<T> {
