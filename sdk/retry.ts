@@ -21,15 +21,15 @@ const DEFAULTS = { tries: 3, baseMs: 200, maxMs: 30_000 }
  */
 export async function withRetries<T>(method: 'GET' | 'POST', attempt: () => Promise<T>, { signal, retry = {} }: Readonly<{ signal: AbortSignal; retry?: RetryOptions | undefined }>): Promise<T> {
   const { tries, baseMs, maxMs } = { ...DEFAULTS, ...retry }
-  for (let tried = 1; ; tried += 1) {
+  for (let tried = 1; tried < tries; tried += 1) {
     try {
       return await attempt()
     } catch (error) {
-      const waitMs = backoffMs(tried, baseMs, maxMs) + askedMs(error)
-      if (tried >= tries || askedMs(error) > maxMs || !isSafeToRepeat(method, error)) throw error
-      await pause(waitMs, signal)
+      if (askedMs(error) > maxMs || !isSafeToRepeat(method, error)) throw error
+      await pause(backoffMs(tried, baseMs, maxMs) + askedMs(error), signal)
     }
   }
+  return await attempt()
 }
 
 function isSafeToRepeat(method: 'GET' | 'POST', error: unknown): boolean {
