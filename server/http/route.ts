@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger, FastifyInstance, FastifyTypeProvider, RawReplyDefaultExpression, RawRequestDefaultExpression, RawServerDefault } from 'fastify'
-import type { Static, TSchema } from 'typebox'
+import { Type, type Static, type TSchema } from 'typebox'
 import type { ErrorCode } from '../errors.ts'
 import { Problem } from '../schemas/problem.ts'
 import { refTo } from '../schemas/reference.ts'
@@ -14,6 +14,9 @@ export interface TypeBoxProvider extends FastifyTypeProvider {
 
 /** The app as routes see it. */
 export type App = FastifyInstance<RawServerDefault, RawRequestDefaultExpression, RawReplyDefaultExpression, FastifyBaseLogger, TypeBoxProvider>
+
+/** The query of a route that takes none: a parameter nobody knows is refused, like an unknown member. */
+export const NO_QUERY = Type.Object({}, { additionalProperties: false })
 
 /** What can happen to every request, whatever its route. */
 const EVERYWHERE: readonly ErrorCode[] = ['REQUEST_INVALID', 'CLIENT_UNKNOWN', 'OPERATION_DENIED', 'SERVER_BUSY', 'SHUTTING_DOWN', 'INTERNAL']

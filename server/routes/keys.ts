@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { callerOf } from '../http/authenticate.ts'
-import { answer, problemResponses, type App } from '../http/route.ts'
+import { answer, NO_QUERY, problemResponses, type App } from '../http/route.ts'
 import type { Keyring } from '../keys/key.ts'
 import { getKey } from '../operations/get-key.ts'
 import { listKeys } from '../operations/list-keys.ts'
@@ -16,6 +16,7 @@ export function listKeysRoute(app: App, deps: Deps): void {
     tags: ['catalogue'],
     summary: 'List keys',
     description: 'Answers with the public part of every key this client may use.',
+    querystring: NO_QUERY,
     response: { 200: answer(KeyList, 'The keys.'), ...problemResponses() },
   }
   app.get('/keys', { schema, config: { operation: 'listKeys' } }, async (request) => listKeys(deps, callerOf(request)))
@@ -28,6 +29,7 @@ export function getKeyRoute(app: App, deps: Deps): void {
     tags: ['catalogue'],
     summary: 'Get a key',
     description: 'Answers with the public part of one key.',
+    querystring: NO_QUERY,
     params: Type.Object({ keyid: refTo(Keyid) }, { additionalProperties: false }),
     response: { 200: answer(Key, 'The key.'), ...problemResponses('KEY_NOT_AVAILABLE') },
   }

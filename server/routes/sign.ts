@@ -4,7 +4,7 @@ import { SigningError } from '../errors.ts'
 import { callerOf } from '../http/authenticate.ts'
 import { abortSignal } from '../http/abort.ts'
 import { asJson, asNdjson, signEvents } from '../http/sign-answer.ts'
-import { answer, problemResponses, type App } from '../http/route.ts'
+import { answer, NO_QUERY, problemResponses, type App } from '../http/route.ts'
 import { sign, type Outcome, type SignDeps, type SignRun } from '../operations/sign.ts'
 import { refTo } from '../schemas/reference.ts'
 import { SignAnswer, SignEvent, SignRequest } from '../schemas/sign.ts'
@@ -26,6 +26,7 @@ export function signRoute(app: App, deps: SignRouteDeps): void {
     tags: ['signing'],
     summary: 'Sign packages',
     description: 'Signs one package file, or every package of a directory in name order. With `Accept: application/x-ndjson` the outcomes arrive as files finish, one event a line.',
+    querystring: NO_QUERY,
     body: refTo(SignRequest),
     response,
   }

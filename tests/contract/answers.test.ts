@@ -141,6 +141,16 @@ void test('every operation refuses a stranger, and a client that may not call it
   t.match(JSON.parse((await stranger.trySign({ path: root })).text), { code: 'CLIENT_UNKNOWN' })
 })
 
+void test('every operation refuses a query parameter that it does not know, and names it', async (t) => {
+  const running = await startInProcess(t)
+  const client = await clientOf(t, running.url)
+  for (const { path, method, operation } of operations) {
+    const url = `${path.replace(/\{id\}/, '0199c1f4-5f0e-4d1a-9c53-5d3c1b7a9e21').replace(/\{[a-z]+\}/, '1001')}?colour=red`
+    const refused = await client.ask(url, method === 'POST' ? { method, body: { path: '/' } } : { method })
+    t.match(JSON.parse(refused.text), { code: 'REQUEST_INVALID', errors: [{ pointer: '/querystring/colour' }] }, operation.operationId)
+  }
+})
+
 void test('GET /openapi.yaml is the committed document, and GET /docs shows it in Swagger UI', async (t) => {
   const running = await startInProcess(t)
   const client = await clientOf(t, running.browserUrl, 'auditor')
