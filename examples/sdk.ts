@@ -1,13 +1,13 @@
 // Signs a directory from build tooling and writes one signature file.
 //
-//   node examples/sdk.ts DIRECTORY [OUTPUT]
+//   npx node examples/sdk.ts DIRECTORY [OUTPUT]
 //
 // It needs what the `sign` command needs: a server (SIGN_URL, or https://localhost:6000) and the three files that the administrator
 // hands out (SIGN_CREDENTIALS, or ~/.ssh/signing-server). In a project of your own, import from 'signing-server'.
 import { readFile, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { createClient, formatSignatureRecord, ProblemError, SIGNATURE_FILE_HEADER } from '../sdk/index.ts'
+import { ConnectionError, createClient, formatSignatureRecord, ProblemError, SIGNATURE_FILE_HEADER } from '../sdk/index.ts'
 
 const [directory = '.', output = 'signatures.txt'] = process.argv.slice(2)
 const credentials = process.env['SIGN_CREDENTIALS'] ?? join(homedir(), '.ssh/signing-server')
@@ -33,7 +33,7 @@ try {
   }
   await writeFile(output, `${lines.join('\n')}\n`)
 } catch (error) {
-  if (!(error instanceof ProblemError)) throw error
+  if (!(error instanceof ProblemError || error instanceof ConnectionError)) throw error
   console.error(`${error.code}: ${error.message}`)
   process.exitCode = 1
 }
