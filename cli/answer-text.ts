@@ -25,8 +25,9 @@ function isEntry(value: unknown): value is Entry {
 }
 
 function cell(value: unknown): string {
-  const text = Array.isArray(value) ? value.join(', ') : String(value ?? '')
-  return text === '' ? '-' : text
+  const text = Array.isArray(value) ? value.join(', ') : (value ?? '')
+  if (text === '') return '-'
+  return typeof text === 'string' ? text : JSON.stringify(text)
 }
 
 function block(entry: Entry): string {

@@ -1,3 +1,4 @@
+import type * as SdkModule from '../sdk/index.ts'
 import type { Problem, SignAnswer, SignatureRecord, SignEvent, Signature, SkipReason } from '../sdk/index.ts'
 import { printable } from './printable.ts'
 import type { OutputForm } from './settings.ts'
@@ -9,7 +10,7 @@ export type OutcomeEvent = Extract<SignEvent, { event: 'signature' | 'failure' |
 export type ListingEvent = Extract<SignEvent, { event: 'listing' }>
 
 /** The SDK, which knows the byte format of signature files. */
-export type Sdk = typeof import('../sdk/index.ts')
+export type Sdk = typeof SdkModule
 
 /** What a form needs to know beside the events. */
 export type FormFacts = Readonly<{ isDirectory: boolean; sdk: Sdk }>

@@ -42,13 +42,14 @@ export type Terminal = Readonly<{
 }>
 
 const CLEAR = '\r\u001b[K'
+/** Where the width is not known: a pseudo terminal that nobody gave a size says 0. */
 const COLUMNS = 80
 
 /** Returns the terminal of a run. Results go to stdout, everything else to stderr, so that a pipe carries results alone. */
 export function createTerminal({ stdout, stderr, signal }: Pick<Io, 'stdout' | 'stderr' | 'signal'>, quiet: boolean): Terminal {
   let shown: Status | undefined
   const clear = () => shown !== undefined && stderr.write(CLEAR)
-  const draw = () => shown !== undefined && stderr.write(`\r${shown(stderr.columns ?? COLUMNS)}\u001b[K`)
+  const draw = () => shown !== undefined && stderr.write(`\r${shown(stderr.columns || COLUMNS)}\u001b[K`)
   const line = (text: string) => {
     clear()
     stderr.write(`${printable(text)}\n`)
