@@ -11,6 +11,6 @@ export function documentRoutes(app: FastifyInstance): void {
     page.addHook('onRoute', (route) => {
       route.config = { ...route.config, listed: true }
     })
-    await page.register(swaggerUi, { routePrefix: '/docs', staticCSP: true, uiConfig: { docExpansion: 'list', tryItOutEnabled: true } })
+    await page.register(swaggerUi, { routePrefix: '/docs', staticCSP: true, uiConfig: { docExpansion: 'list', tryItOutEnabled: true, layout: 'BaseLayout' }, theme: { title: 'Signing server' } })
   })
 }
