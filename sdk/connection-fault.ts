@@ -14,7 +14,7 @@ export type FaultFacts = Readonly<{
   address: Address
   /** Whether the head of the answer was there already. */
   answered: boolean
-  /** Whether the connection never carried a byte of any answer. */
+  /** Whether the connection was new and never carried a byte of any answer. */
   fresh: boolean
   /** Why the client's own certificate cannot be accepted, where that shows from here. */
   certificateFault: string | undefined
@@ -33,8 +33,8 @@ const ALERT = /^ERR_SSL_.*_ALERT_(?!PROTOCOL_VERSION$)/
 
 /**
  * Returns the ConnectionError for whatever Node's TLS or undici threw while a request was under way. With TLS 1.3 a refused client
- * certificate shows only after the handshake, mostly as a connection that is closed without a word: so the end of a connection that never
- * carried an answer counts as that.
+ * certificate shows only after the handshake, mostly as a connection that is closed without a word: so the end of a new connection that
+ * never carried an answer counts as that.
  */
 export function connectionFault(cause: unknown, facts: FaultFacts): ConnectionError {
   const fault = (cause instanceof Error ? cause : new Error('not an error', { cause })) as Fault

@@ -1,10 +1,12 @@
-import type { TLSSocket } from 'node:tls'
+import type { SecureContext } from 'node:tls'
 import { buildConnector, Pool, type Dispatcher } from 'undici'
 import { connectionFault, type Address, type FaultFacts } from './connection-fault.ts'
 import { checkCredentials, type Credentials } from './credentials.ts'
 
 const CONNECT_MS = 10_000
 const MAX_CONNECTIONS = 32
+/** A certificate is refused within a round trip of the handshake; a connection that ends later was lost. */
+const REFUSAL_MS = 5_000
 
 /** One request as it goes over the wire; `path` has its query. */
 export type HttpRequest = Readonly<{ method: 'GET' | 'POST'; path: string; headers: Readonly<Record<string, string>>; body?: string | undefined }>
@@ -33,23 +35,29 @@ export type Transport = Readonly<{
   close: () => Promise<void>
 }>
 
-export type TransportOptions = Credentials & Readonly<{ baseUrl: string | URL; onConnect?: ((address: Address) => void) | undefined }>
+export type TransportOptions = Credentials &
+  Readonly<{
+    baseUrl: string | URL
+    onConnect?: ((address: Address) => void) | undefined
+    /** How long after the handshake the end of a connection still counts as a refusal of the certificate. */
+    refusalMs?: number
+  }>
 
 /**
  * Returns a pool of connections to one server: TLS 1.3, the server's certificate always verified, kept alive between requests, HTTP/1.1.
  * It stands on undici's `request`: port 6000 is a bad port of the fetch standard, which every `fetch` refuses.
  * @throws TypeError for a `baseUrl` that is not just `https://HOST:PORT`; ConnectionError `CREDENTIALS_UNUSABLE`
  */
-export function createTransport({ baseUrl, onConnect, ca, cert, key }: TransportOptions): Transport {
+export function createTransport({ baseUrl, onConnect, refusalMs = REFUSAL_MS, ca, cert, key }: TransportOptions): Transport {
   const origin = parseOrigin(baseUrl)
   const address = { host: origin.hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(origin.port || 443) }
   const { secureContext, certificateFault } = checkCredentials({ ca, cert, key })
-  const used = new WeakSet<object>()
-  const pool = new Pool(origin, { allowH2: false, connections: MAX_CONNECTIONS, connect: connector({ secureContext, used }) })
+  const lost = new WeakSet<object>()
+  const pool = new Pool(origin, { allowH2: false, connections: MAX_CONNECTIONS, connect: connector({ secureContext, lost, refusalMs }) })
   pool.on('connect', () => onConnect?.(address))
   const explain = (cause: unknown, signal: AbortSignal, answered: boolean): unknown => {
     if (signal.aborted) return signal.reason
-    const facts: FaultFacts = { address, answered, fresh: !used.has(cause as object), certificateFault: certificateFault(new Date()) }
+    const facts: FaultFacts = { address, answered, fresh: !lost.has(cause as object), certificateFault: certificateFault(new Date()) }
     return connectionFault(cause, facts)
   }
   const send: Transport['send'] = async ({ method, path, headers, body }, { signal, idleMs }) => {
@@ -70,15 +78,21 @@ function parseOrigin(baseUrl: string | URL): URL {
   return url
 }
 
-/** Opens TLS connections; the errors of those that carried a byte of an answer go into `used`. */
-function connector({ secureContext, used }: Readonly<{ secureContext: unknown; used: WeakSet<object> }>): buildConnector.connector {
+type Connecting = Readonly<{ secureContext: SecureContext; lost: WeakSet<object>; refusalMs: number }>
+
+/** Opens TLS connections; the errors of those that carried a byte of an answer, or stood for a while, go into `lost`. */
+function connector({ secureContext, lost, refusalMs }: Connecting): buildConnector.connector {
   // Said outright, so that NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment changes nothing.
-  const open = buildConnector({ secureContext, rejectUnauthorized: true, allowH2: false, timeout: CONNECT_MS } as buildConnector.BuildOptions)
+  const open = buildConnector({ secureContext, rejectUnauthorized: true, allowH2: false, timeout: CONNECT_MS })
   return (options, callback) => {
-    open(options, (...[error, socket]: buildConnector.CallbackArgs) => {
-      // `bytesRead` of a TLS socket counts what was decrypted: session tickets are not in it.
-      socket?.on('error', (fault: object) => void ((socket as TLSSocket).bytesRead > 0 && used.add(fault)))
-      callback(...([error, socket] as buildConnector.CallbackArgs))
+    open(options, (...outcome: buildConnector.CallbackArgs) => {
+      const [, socket] = outcome
+      const since = performance.now()
+      socket?.on('error', (fault: object) => {
+        // `bytesRead` of a TLS socket counts what was decrypted: session tickets are not in it.
+        if (socket.bytesRead > 0 || performance.now() - since > refusalMs) lost.add(fault)
+      })
+      callback(...outcome)
     })
   }
 }

@@ -130,6 +130,14 @@ void t.test('a connection that carried an answer and then ends before the next o
   }
 })
 
+void t.test('a new connection that ends long after the handshake was lost: that is no refusal of the certificate', async (t) => {
+  const server = await scriptedServer(t, (_response, _request, raw) => setTimeout(() => raw.socket.destroy(), 50))
+  const transport = createTransport({ ...server.pki.clients['release-bot'], baseUrl: `https://localhost:${server.port}`, refusalMs: 20 })
+  const { signal } = new AbortController()
+  await t.rejects(transport.send({ method: 'POST', path: '/sign', headers: {} }, { signal, idleMs: 0 }), { code: 'CONNECTION_LOST' })
+  await transport.close()
+})
+
 void t.test('a silent server is a TIMEOUT, before and in the middle of an answer', async (t) => {
   const server = await scriptedServer(t, (response, { url }) => {
     if (url === '/middle') response.writeHead(200, { 'content-type': 'text/plain' }).write('half')
