@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { createInterface } from 'node:readline'
 import type { Test } from 'tap'
 import { makePlace } from './place.ts'
 import type { ConfigMembers, Place } from './place.ts'
@@ -80,7 +79,7 @@ export function runServer(t: Test, args: readonly string[], { uid, environment }
   // A clean environment: the loaders of the test runner have no place in a server whose memory and speed are measured.
   const env = { PATH: process.env['PATH'] ?? '', ...environment }
   const child = spawn(process.execPath, [MAIN, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'], ...(uid === undefined ? {} : { uid, gid: uid }) })
-  const exited = once(child, 'close').then(([code, signal]) => ({ code, signal }) as Exit)
+  const exited = once(child, 'close').then(([code, signal]): Exit => ({ code, signal }))
   endWithTest(t, child, exited)
   const output = readOutput(child)
   return { process: child, exited, ...output, logged: async (matches, wanted = {}) => await waitForLines(output, exited, { matches, count: 1, limitMs: 10_000, ...wanted }) }
@@ -103,14 +102,18 @@ function readOutput(child: ChildProcess): Output {
   const complaints: string[] = []
   const arrivals = new EventEmitter().setMaxListeners(0)
   let printed = ''
+  let rest = ''
   child.stdout?.setEncoding('utf8').on('data', (text: string) => (printed += text))
-  if (child.stderr !== null) {
-    createInterface({ input: child.stderr }).on('line', (line) => {
+  // Not node:readline, which also ends a line at U+2028: that may stand in the name of a file.
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    const lines = (rest + text).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) {
       if (line.startsWith('{"level"')) logs.push(JSON.parse(line) as LogLine)
       else complaints.push(line)
-      arrivals.emit('line')
-    })
-  }
+    }
+    arrivals.emit('line')
+  })
   return { printed: () => printed, complaints: () => complaints.join('\n'), logs: () => logs, arrivals }
 }
 
@@ -119,16 +122,13 @@ type Wanted = Readonly<{ matches: (line: LogLine) => boolean; count: number; lim
 async function waitForLines({ logs, complaints, arrivals }: Output, exited: Promise<Exit>, { matches, count, limitMs }: Wanted): Promise<readonly LogLine[]> {
   const late = AbortSignal.timeout(limitMs)
   const found = () => logs().filter((line) => matches(line)).slice(0, count)
-  const fault = (what: string) => new Error(`${what}, before the log had ${count} lines with ${matches}\n${logs().slice(-20).map((line) => JSON.stringify(line)).join('\n')}\n${complaints()}`)
-  const ended = exited.then((exit) => {
-    // What arrived last may be what was waited for.
-    if (found().length < count) throw fault(`the server ended (${JSON.stringify(exit)})`)
-  })
+  const fault = (what: string) => new Error(`${what}, before the log had ${count} lines with ${String(matches)}\n${logs().slice(-20).map((line) => JSON.stringify(line)).join('\n')}\n${complaints()}`)
+  let ended: Exit | undefined
+  const end = exited.then((exit) => (ended = exit))
   while (found().length < count) {
-    await Promise.race([ended, once(arrivals, 'line', { signal: late })]).catch((error: unknown) => {
-      throw late.aborted ? fault(`${limitMs} ms passed`) : error
-    })
+    if (ended !== undefined) throw fault(`the server ended (${JSON.stringify(ended)})`)
+    if (late.aborted) throw fault(`${limitMs} ms passed`)
+    await Promise.race([end, once(arrivals, 'line', { signal: late }).catch(() => {})])
   }
-  ended.catch(() => {})
   return found()
 }
