@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { finished } from 'node:stream'
 import swagger from '@fastify/swagger'
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, type FastifyServerOptions } from 'fastify'
 import { SigningError } from './errors.ts'
@@ -54,16 +55,18 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   app.decorateReply('failure', undefined)
   app.addHook('onRequest', async (request, reply) => {
     reply.header('request-id', request.id).header('cache-control', 'no-store')
+    // Not the hook onResponse: it is silent about an answer whose reader went away.
+    finished(reply.raw, (gone) => {
+      if (gone) reply.problemCode ??= 'REQUEST_ABORTED'
+      logOutcome(request, reply)
+      deps.metrics.requestFinished({ operation: request.routeOptions.config?.operation ?? 'other', code: reply.problemCode ?? 'OK', durationMs: reply.elapsedTime })
+    })
     if (deps.draining()) throw new SigningError('SHUTTING_DOWN', 'the server is shutting down')
   })
   app.addHook('onSend', async (_request, reply) => {
     if (deps.draining()) reply.header('connection', 'close')
   })
   authenticate(app, deps)
-  app.addHook('onResponse', async (request, reply) => {
-    logOutcome(request, reply)
-    deps.metrics.requestFinished({ operation: request.routeOptions.config?.operation ?? 'other', code: reply.problemCode ?? 'OK', durationMs: reply.elapsedTime })
-  })
 
   for (const schema of COMPONENTS) app.addSchema(schema)
   await app.register(swagger, OPENAPI_OPTIONS)

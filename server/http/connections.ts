@@ -36,6 +36,8 @@ export function createListener(name: ListenerName, deps: ConnectionDeps): Listen
   let connections = 0
   server.on('connection', (socket) => {
     connections += 1
+    // Asked once while the connection stands, so that the address is still known when TLS has refused and closed it.
+    void socket.remoteAddress
     socket.once('close', () => (connections -= 1))
   })
   return {
@@ -67,7 +69,7 @@ function createHttpsServer(name: ListenerName, deps: ConnectionDeps): Server {
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
     const reason = (socket.authorizationError as unknown as string | null) ?? error.code
     deps.tlsClientFailed(reason)
-    log.warn({ listener: name, ...peerOf(socket), reason: reason ?? error.message }, 'refused connection')
+    log.warn({ listener: name, ...peerOf(rawSocketOf(socket)), reason: reason ?? error.message }, 'refused connection')
     socket.destroy()
   })
   server.on('drop', (peer) => log.warn({ listener: name, address: peer?.remoteAddress, port: peer?.remotePort, reason: 'limits.connections' }, 'refused connection'))
@@ -82,6 +84,11 @@ function greet(socket: TLSSocket, listener: ListenerName, { policy, log }: Conne
   log.info(facts, 'client connected')
   const connected = performance.now()
   socket.once('close', () => log.info({ ...facts, durationMs: Math.round(performance.now() - connected) }, 'client disconnected'))
+}
+
+/** The TCP socket below TLS. Node has no public name for it; without it the line lacks the address and nothing else. */
+function rawSocketOf(socket: TLSSocket): Socket {
+  return (socket as TLSSocket & { _parent?: Socket | null })._parent ?? socket
 }
 
 function peerOf({ remoteAddress, remotePort }: Socket): Readonly<{ address: string | undefined; port: number | undefined }> {
