@@ -1,5 +1,4 @@
-import type { Stats } from 'node:fs'
-import { constants, open } from 'node:fs/promises'
+import { constants, open, type FileHandle } from 'node:fs/promises'
 import { CREDENTIALS_FOLDER, type Settings, type Sourced } from './settings.ts'
 import { UsageError } from './usage-error.ts'
 
@@ -20,40 +19,31 @@ const HOW_TO_GET = [
  * @throws UsageError with every fault of the three files
  */
 export async function loadCredentials({ cert, key, ca }: Pick<Settings, 'cert' | 'key' | 'ca'>, platform: NodeJS.Platform): Promise<Credentials> {
-  const hasModes = platform !== 'win32'
-  const results = await Promise.all([readPem('certificate', cert), readPem('key', key, hasModes), readPem('authority', ca)])
-  const faults = results.flatMap((result) => (result.kind === 'fault' ? [result] : []))
-  if (faults.length > 0) {
-    throw new UsageError(faults.map(({ fault }) => fault), [...new Set(faults.flatMap(({ hints }) => hints))])
-  }
-  const [certPem, keyPem, caPem] = results.map((result) => (result.kind === 'pem' ? result.text : '')) as [string, string, string]
-  return { cert: certPem, key: keyPem, ca: caPem }
+  const [certFile, keyFile, caFile] = await Promise.all([readPem('certificate', cert), readPem('key', key, platform !== 'win32'), readPem('authority', ca)])
+  if (certFile.kind === 'pem' && keyFile.kind === 'pem' && caFile.kind === 'pem') return { cert: certFile.text, key: keyFile.text, ca: caFile.text }
+  const faults = [certFile, keyFile, caFile].filter((file) => file.kind === 'fault')
+  throw new UsageError(faults.map(({ fault }) => fault), [...new Set(faults.flatMap(({ hints }) => hints))])
 }
 
 type PemFile = Readonly<{ kind: 'pem'; text: string }> | Readonly<{ kind: 'fault'; fault: string; hints: readonly string[] }>
 
 async function readPem(what: string, { value: path }: Sourced, ownerOnly = false): Promise<PemFile> {
   const fault = (text: string, ...hints: string[]): PemFile => ({ kind: 'fault', fault: `the ${what} ${path} ${text}`, hints })
-  let handle
-  try {
-    // Not to wait for a writer when somebody put a FIFO there.
-    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  const read = async (handle: FileHandle): Promise<PemFile> => {
     const stats = await handle.stat()
-    const wrong = faultOf(stats)
-    if (wrong !== undefined) return fault(wrong)
+    if (!stats.isFile()) return fault('is not a regular file')
+    if (stats.size > MAX_BYTES) return fault('is far too large')
     if (ownerOnly && (stats.mode & OTHERS) !== 0) {
       return fault(`can be used by others than its owner (mode ${(stats.mode & 0o777).toString(8).padStart(4, '0')}), so it is refused`, `chmod 600 ${path}`)
     }
     return { kind: 'pem', text: await handle.readFile('utf8') }
+  }
+  try {
+    // Not to wait for a writer when somebody put a FIFO there.
+    await using handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    return await read(handle)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     return code === 'ENOENT' || code === 'ENOTDIR' ? fault('is not there', ...HOW_TO_GET) : fault(`cannot be read (${code})`)
-  } finally {
-    await handle?.close()
   }
-}
-
-function faultOf(stats: Stats): string | undefined {
-  if (!stats.isFile()) return 'is not a regular file'
-  return stats.size > MAX_BYTES ? 'is far too large' : undefined
 }

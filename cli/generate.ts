@@ -21,7 +21,7 @@ type OperationObject = Readonly<{
 type Document = Readonly<{ paths: Readonly<Record<string, Readonly<Record<string, OperationObject>>>>; components: Readonly<{ schemas: Readonly<Record<string, Schema>> }> }>
 
 /** Where the command line reads, writes and complains. */
-export type GenerateIo = Readonly<{ document: string; target: string; err: (text: string) => void }>
+export type GenerateIo = Readonly<{ document: string; target: string; err: (line: string) => void }>
 
 /**
  * Returns the text of cli/generated/commands.ts, made from the text of an OpenAPI 3.1 document; the same document always gives the
@@ -84,10 +84,10 @@ export async function runGenerate(args: readonly string[], { document, target, e
     return 0
   }
   const same = (await readFile(target, 'utf8').catch(() => undefined)) === text
-  if (!same) err('cli/generated/commands.ts differs from openapi.yaml; run `npm run generate`\n')
+  if (!same) err('cli/generated/commands.ts differs from openapi.yaml; run `npm run generate`')
   return same ? 0 : 1
 }
 
 if (import.meta.main) {
-  process.exitCode = await runGenerate(process.argv.slice(2), { document: DOCUMENT, target: TARGET, err: (text) => process.stderr.write(text) })
+  process.exitCode = await runGenerate(process.argv.slice(2), { document: DOCUMENT, target: TARGET, err: console.error })
 }

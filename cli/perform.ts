@@ -28,16 +28,13 @@ export async function perform(invocation: Invocation, io: Io): Promise<ExitStatu
     if (!connected) terminal.note(`connected to ${address}`)
     connected = true
   }
-  let client: Session['client'] | undefined
-  try {
-    client = sdk.createClient({ baseUrl: `https://${address}`, ...credentials, timeoutMs: settings.timeoutMs, onConnect })
+  const work = async (): Promise<ExitStatus> => {
+    await using client = sdk.createClient({ baseUrl: `https://${address}`, ...credentials, timeoutMs: settings.timeoutMs, onConnect })
     return await command({ client, sdk, settings, terminal, io }, invocation)
-  } catch (error) {
-    return explain(error, { sdk, settings, terminal, io })
-  } finally {
-    await client?.close()
-    if (connected) terminal.note('connection ended')
   }
+  const status = await work().catch((error: unknown) => explain(error, { sdk, settings, terminal, io }))
+  if (connected) terminal.note('connection ended')
+  return status
 }
 
 async function command(session: Session, { operation, members }: Invocation): Promise<ExitStatus> {

@@ -64,7 +64,7 @@ export function createProgram(io: ProgramIo, act: (invocation: Invocation) => Pr
 
 function define(command: Command, operations: readonly CommandOperation[]): void {
   if (command.parent !== null) command.description(operations.map(({ description }) => description).join('\n')).helpOption('-h, --help', 'show this help')
-  const longest = operations.reduce((most, operation) => (operation.arguments.length > most.arguments.length ? operation : most))
+  const longest = operations.toSorted((a, b) => b.arguments.length - a.arguments.length)[0]!
   // The main command has a path of its own when it is given none; every other word asks for what each of its operations needs.
   longest.arguments.forEach(({ name, description }, place) => {
     const required = command.parent !== null && operations.every((operation) => operation.arguments[place]?.required === true)

@@ -1,5 +1,5 @@
 import t from 'tap'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { answerText } from '../../cli/answer-text.ts'
 import { isAboutFile } from '../../cli/exit-status.ts'
 import { printable } from '../../cli/printable.ts'
@@ -8,7 +8,7 @@ import { ERROR_CODES } from '../../server/errors.ts'
 
 const runs = { numRuns: 300 * Number(process.env.TEST_FULL_FACTOR ?? 1) }
 
-t.test('printable spells what moves cursors, breaks lines or turns text, and nothing else', async (t) => {
+void t.test('printable spells what moves cursors, breaks lines or turns text, and nothing else', async (t) => {
   t.equal(printable('PkgÄ 漢字 🎉 back\\slash'), 'PkgÄ 漢字 🎉 back\\slash')
   t.equal(printable('\0\t\n\r\u001b[31m\u007f\u0085\u009b'), '\\u0000\\u0009\\u000a\\u000d\\u001b[31m\\u007f\\u0085\\u009b')
   t.equal(printable('\u2028\u2029\u202e\u2066\u200f\u061c'), '\\u2028\\u2029\\u202e\\u2066\\u200f\\u061c')
@@ -20,7 +20,7 @@ t.test('printable spells what moves cursors, breaks lines or turns text, and not
   fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => JSON.parse(printable(JSON.stringify(text))) === text), runs)
 })
 
-t.test('turns give every outcome once, in the order of the listing, as early as can be', async (t) => {
+void t.test('turns give every outcome once, in the order of the listing, as early as can be', async (t) => {
   const turns = createTurns<string>(['a', 'b', 'c'])
   t.strictSame(turns.take('b', 'B'), [])
   t.strictSame(turns.take('a', 'A'), ['A', 'B'])
@@ -47,7 +47,7 @@ t.test('turns give every outcome once, in the order of the listing, as early as 
   }), runs)
 })
 
-t.test('an answer is a table, blocks or one block, whatever it holds', async (t) => {
+void t.test('an answer is a table, blocks or one block, whatever it holds', async (t) => {
   t.equal(answerText({ path: '/a', files: [
     { name: 'PkgA.bff', kind: 'file', sizeBytes: 3584, format: 'installp', signed: true },
     { name: '.toc\u001b', kind: 'file', sizeBytes: 7, format: null, signed: false, more: 'x' },
@@ -62,7 +62,7 @@ t.test('an answer is a table, blocks or one block, whatever it holds', async (t)
   t.equal(answerText({ keys: [{ keyid: '1', pem: 'a\nb\n' }, { keyid: '2', pem: 'c\nd\n' }] }), 'keyid: 1\npem:\n  a\n  b\n\nkeyid: 2\npem:\n  c\n  d\n')
 })
 
-t.test('each code is either about a file or about the request', async (t) => {
+void t.test('each code is either about a file or about the request', async (t) => {
   const aboutFile = ERROR_CODES.filter(isAboutFile)
   t.strictSame(aboutFile, [
     'FILE_NAME_REFUSED', 'FILE_KIND_REFUSED', 'FILE_CHANGED', 'FILE_TOO_LARGE', 'NOT_A_PACKAGE', 'PACKAGE_MALFORMED', 'PACKAGE_HAS_DSB',

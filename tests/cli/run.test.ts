@@ -24,7 +24,7 @@ async function ended(child: ChildProcess): Promise<Said> {
 
 const start = (args: readonly string[], env: Readonly<Record<string, string>> = {}) => spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
 
-t.test('every operation of the document is a command', async (t) => {
+void t.test('every operation of the document is a command', async (t) => {
   t.strictSame(COMMANDS.map(({ operation }) => operation).sort(), Object.keys(OPERATIONS).sort())
   const { status, stdout, stderr } = await sign(['--help'])
   t.strictSame([status, stderr], [0, ''])
@@ -40,9 +40,10 @@ t.test('every operation of the document is a command', async (t) => {
   t.notMatch(narrow.said().split('Examples:')[0]!.split('Options:')[1], /.{81}/, 'help is as wide as the terminal')
 })
 
-t.test('a fault of usage is 2 and names itself', async (t) => {
+void t.test('a fault of usage is 2 and names itself', async (t) => {
   for (const [args, want] of [
     [['--nonsense'], "sign: unknown option '--nonsense'\nhint: `sign --help` shows how it is used\n"],
+    [['help', 'nonsense'], 'Usage: sign [options] [command] [path]\n'],
     [['a', 'b'], 'sign: too many arguments. '],
     [['signatures'], "sign: missing required argument 'id'\n"],
     [['--recursive', 'keys'], 'sign: --recursive does not go with `sign keys`\n'],
@@ -60,7 +61,7 @@ t.test('a fault of usage is 2 and names itself', async (t) => {
   }
 })
 
-t.test('the commands of the document call their operation and print its answer', async (t) => {
+void t.test('the commands of the document call their operation and print its answer', async (t) => {
   const server = await scriptedServer(t, (response, { url }) => {
     if (url === '/whoami') return answerJson(response, WHOAMI)
     if (url === '/keys') return answerJson(response, { keys: [KEY] })
@@ -95,7 +96,7 @@ t.test('the commands of the document call their operation and print its answer',
     '/files?path=%2Fd', '/files?path=%2Fd&cursor=c1', '/files', '/files?cursor=c1', '/files?path=%2Fd&limit=1', '/files?path=%2Fd&cursor=c1', '/keys/9'])
 })
 
-t.test('a connection that is refused is 3, names host and port and says how to start the server', async (t) => {
+void t.test('a connection that is refused is 3, names host and port and says how to start the server', async (t) => {
   const taken = createServer().listen(0, '127.0.0.1')
   await once(taken, 'listening')
   const { port } = taken.address() as AddressInfo
@@ -106,7 +107,7 @@ t.test('a connection that is refused is 3, names host and port and says how to s
   t.equal(stderr, `sign: connection refused: localhost:${port} refused the connection: no server listens there\nhint: start the server with \`npm start\` in a checkout or with \`signing-server start\`, or say where it listens with --host and --port\n`)
 })
 
-t.test('a client that the server refuses is 3 and told why, as far as can be seen from here', async (t) => {
+void t.test('a client that the server refuses is 3 and told why, as far as can be seen from here', async (t) => {
   const server = await scriptedServer(t, (response) => answerJson(response, WHOAMI))
   for (const who of ['impostor', 'expired', 'revoked', 'not-yet-valid', 'wrong-usage'] as const) {
     const ca = (await testPki()).caPath
@@ -122,7 +123,19 @@ t.test('a client that the server refuses is 3 and told why, as far as can be see
   t.match(await sign([...(await flagsFor(slow)), '--timeout', '0.2', 'whoami']), { status: 3, stderr: 'hint: look whether the server is busy, or allow more time with --timeout\nconnection ended\n' })
 })
 
-t.test('PEM that cannot be used is 2 and names the files', async (t) => {
+void t.test('credentials that are missing are 2, and it is said which file and how to get it', async (t) => {
+  const home = t.testdir()
+  t.strictSame(await sign(['keys'], { home }), { status: 2, stdout: '', stderr: [
+    `sign: the certificate ${home}/.ssh/signing-server/client.pem is not there`,
+    `sign: the key ${home}/.ssh/signing-server/client.key is not there`,
+    `sign: the authority ${home}/.ssh/signing-server/ca.pem is not there`,
+    'hint: the administrator of the signing server hands each client client.pem, client.key and ca.pem; place them in ~/.ssh/signing-server, or name them with --cert, --key and --ca',
+    'hint: for a development server: npm run -s certs, then cp certs/dev/clients/release-bot/* ~/.ssh/signing-server/',
+    '',
+  ].join('\n') })
+})
+
+void t.test('PEM that cannot be used is 2 and names the files', async (t) => {
   const { clients } = await testPki()
   const { status, stderr } = await sign([...(await flagsFor({ port: 1 })), '--key', clients.auditor.keyPath, 'whoami'])
   t.equal(status, 2)
@@ -130,14 +143,14 @@ t.test('PEM that cannot be used is 2 and names the files', async (t) => {
   t.match(stderr, `  cert ${clients['release-bot'].certPath}, key ${clients.auditor.keyPath}, ca `)
 })
 
-t.test('a fault of sign itself is not dressed up as one of the person', async (t) => {
+void t.test('a fault of sign itself is not dressed up as one of the person', async (t) => {
   const server = await scriptedServer(t, (response) => answerEvents(response, [{ event: 'listing', path: '/d', files: 7 as never }]))
   await t.rejects(sign([...(await flagsFor(server)), '/d']), TypeError)
   const said = await ended(start([...(await flagsFor(server)), '/d']))
   t.match(said, { status: 70, stderr: 'TypeError' })
 })
 
-t.test('the process signs, and the key is found in the .ssh folder', async (t) => {
+void t.test('the process signs, and the key is found in the .ssh folder', async (t) => {
   const { clients } = await testPki()
   const server = await scriptedServer(t, (response) => answerEvents(response, [
     { event: 'listing', path: '/d', files: ['PkgA.1.0.0.0.bff', 'x'] },
@@ -151,7 +164,7 @@ t.test('the process signs, and the key is found in the .ssh folder', async (t) =
   t.match(said, { status: 0, stdout: 'List of files in /d:\nPkgA.1.0.0.0.bff\nx\n\nPkgA.1.0.0.0.bff: {"keyid": "1001", ', stderr: `connected to localhost:${server.port}\nx: DIRECTORY a directory; --recursive signs what is in it\nsigned 1 of 2 files, failed 0, skipped 1\nconnection ended\n` })
 })
 
-t.test('SIGINT ends the process with 130 after it said what was signed', async (t) => {
+void t.test('SIGINT ends the process with 130 after it said what was signed', async (t) => {
   const server = await scriptedServer(t, (response) => {
     response.writeHead(200, { 'content-type': 'application/x-ndjson' })
     response.write(`${JSON.stringify({ event: 'listing', path: '/d', files: ['a', 'b'] })}\n`)
@@ -161,7 +174,7 @@ t.test('SIGINT ends the process with 130 after it said what was signed', async (
   t.match(await ended(child), { status: 130, stderr: 'cut off: signed 0 of 2 files, failed 0, skipped 0\nsign: interrupted\n' })
 })
 
-t.test('a closed stdout ends the process quietly, a closed stderr does not end it', async (t) => {
+void t.test('a closed stdout ends the process quietly, a closed stderr does not end it', async (t) => {
   const files = Array.from({ length: 50_000 }, (_, place) => `PkgA.${place}.bff`)
   const server = await scriptedServer(t, (response) => {
     response.writeHead(200, { 'content-type': 'application/x-ndjson' })
@@ -181,7 +194,7 @@ t.test('a closed stdout ends the process quietly, a closed stderr does not end i
   t.equal(stdout.split('\n').filter((line) => line.includes(': {')).length, 500)
 })
 
-t.test('on an old Node the entry names the version to install, and loads nothing else', async (t) => {
+void t.test('on an old Node the entry names the version to install, and loads nothing else', async (t) => {
   for (const [version, want] of [['14.21.3', 2], ['24.1.0', 2], ['24.2.0', 0], ['25.0.0', 0]] as const) {
     const pretend = `data:text/javascript,Object.defineProperty(process.versions, 'node', { value: '${version}' })`
     const said = await ended(spawn(process.execPath, ['--import', pretend, MAIN, '--version'], { stdio: ['ignore', 'pipe', 'pipe'] }))
@@ -190,7 +203,7 @@ t.test('on an old Node the entry names the version to install, and loads nothing
   }
 })
 
-t.test('the entry has no syntax that Node 14 does not parse, and no static import', async (t) => {
+void t.test('the entry has no syntax that Node 14 does not parse, and no static import', async (t) => {
   const source = readFileSync(MAIN, 'utf8')
   const compile = (target: ts.ScriptTarget) => ts.transpileModule(source, { compilerOptions: { target, module: ts.ModuleKind.ESNext, moduleDetection: ts.ModuleDetectionKind.Force } }).outputText
   t.equal(compile(ts.ScriptTarget.ES2019), compile(ts.ScriptTarget.ESNext))

@@ -21,7 +21,7 @@ async function faultsOf(result: Promise<unknown>): Promise<readonly string[]> {
   return error.faults
 }
 
-t.test('without anything the defaults hold', async (t) => {
+void t.test('without anything the defaults hold', async (t) => {
   const folder = '/home/u/.ssh/signing-server'
   const from = 'the default'
   t.strictSame(await resolveSettings({}, BARE), {
@@ -36,7 +36,7 @@ t.test('without anything the defaults hold', async (t) => {
   })
 })
 
-t.test('a flag wins over the environment, the environment over the file, the file over the default', async (t) => {
+void t.test('a flag wins over the environment, the environment over the file, the file over the default', async (t) => {
   const home = homeWith(t, 'host: file\nport: 1\ncert: certs/c.pem\nkey: ~/k.pem\nkeyid: "03"\noutput: json\ntimeout: 1.5\n')
   const file = join(home, '.config/signing-server/cli.yaml')
   const env = { SIGN_HOST: 'environment', SIGN_PORT: '2', SIGN_CA: 'ca.pem', SIGN_KEYID: '' }
@@ -53,7 +53,7 @@ t.test('a flag wins over the environment, the environment over the file, the fil
   t.equal((await resolveSettings({}, { env: {}, cwd: '/cwd', home })).cert.value, join(home, '.config/signing-server/certs/c.pem'))
 })
 
-t.test('every setting can come from flag, environment and file', async (t) => {
+void t.test('every setting can come from flag, environment and file', async (t) => {
   const values: Readonly<Record<string, string>> = { host: 'h', port: '7', cert: '/c', key: '/k', ca: '/a', keyid: '9', output: 'ndjson', timeout: '2' }
   const plain = ({ cert, key, ca, ...rest }: Settings) => ({ ...rest, cert: cert.value, key: key.value, ca: ca.value })
   const want = { host: 'h', port: 7, cert: '/c', key: '/k', ca: '/a', keyid: '9', output: 'ndjson', timeoutMs: 2000 }
@@ -63,7 +63,7 @@ t.test('every setting can come from flag, environment and file', async (t) => {
   t.strictSame(plain(await resolveSettings({}, { ...BARE, home: homeWith(t, yaml) })), want)
 })
 
-t.test('XDG_CONFIG_HOME says where the file is, if it is absolute', async (t) => {
+void t.test('XDG_CONFIG_HOME says where the file is, if it is absolute', async (t) => {
   const home = homeWith(t, 'host: at-home\n')
   const XDG_CONFIG_HOME = join(home, 'xdg')
   mkdirSync(join(XDG_CONFIG_HOME, 'signing-server'), { recursive: true })
@@ -75,7 +75,7 @@ t.test('XDG_CONFIG_HOME says where the file is, if it is absolute', async (t) =>
   t.equal((await resolveSettings({}, { ...BARE, home, env: { XDG_CONFIG_HOME } })).host, 'localhost')
 })
 
-t.test('a file with faults is refused with all of them, each by its name', async (t) => {
+void t.test('a file with faults is refused with all of them, each by its name', async (t) => {
   for (const [yaml, want] of [
     ['hots: x\nport: "6000"\nkeyid: 1001\ncert: ""\ntimeout: soon\n', [
       'hots: there is no such setting; there are host, port, cert, key, ca, keyid, output, timeout',
@@ -94,7 +94,7 @@ t.test('a file with faults is refused with all of them, each by its name', async
   t.match(await faultsOf(resolveSettings({}, { ...BARE, home })), [/cli\.yaml: cannot be read \(EISDIR\)/])
 })
 
-t.test('a value is what it should be, wherever it comes from', async (t) => {
+void t.test('a value is what it should be, wherever it comes from', async (t) => {
   const refused = async (name: string, value: string) => (await faultsOf(resolveSettings({ [name]: value }, BARE)))[0]
   for (const host of ['', 'a b', 'host:6000', 'user@host', 'https://host', 'host/path', '[host]', '[::1', '-x', '1.2.3.999']) t.match(await refused('host', host), '--host: ', host)
   for (const port of ['0', '65536', '-1', '6e3', '06000', '', '6000 ']) t.match(await refused('port', port), '--port: ', port)
@@ -105,12 +105,12 @@ t.test('a value is what it should be, wherever it comes from', async (t) => {
   }
 })
 
-t.test('the credentials are the three files', async (t) => {
+void t.test('the credentials are the three files', async (t) => {
   const { certPath, keyPath, caPath, cert, key, ca } = (await testPki()).clients['release-bot']
   t.strictSame(await loadCredentials(named(certPath, keyPath, caPath), 'linux'), { cert, key, ca })
 })
 
-t.test('a key that others can use is refused and says how to mend it', async (t) => {
+void t.test('a key that others can use is refused and says how to mend it', async (t) => {
   const { certPath, keyPath, caPath } = (await testPki()).clients['release-bot']
   const key = join(t.testdir({ 'client.key': readFileSync(keyPath, 'utf8') }), 'client.key')
   for (const mode of [0o640, 0o604, 0o620, 0o610, 0o644]) {
@@ -124,7 +124,7 @@ t.test('a key that others can use is refused and says how to mend it', async (t)
   t.ok(await loadCredentials(named(certPath, key, caPath), 'linux'))
 })
 
-t.test('credentials that are missing or no files are all named, and how to get them is said once', async (t) => {
+void t.test('credentials that are missing or no files are all named, and how to get them is said once', async (t) => {
   const here = t.testdir({ folder: {}, huge: '', file: '' })
   truncateSync(join(here, 'huge'), 1_048_577)
   execFileSync('mkfifo', ['-m', '600', join(here, 'fifo')])

@@ -35,7 +35,7 @@ async function signAgainst(t: Test, script: readonly SignEvent[] | ((response: S
   return { ...said, body: JSON.parse(server.seen[0]?.body ?? 'null') as unknown, port: server.port }
 }
 
-t.test('a directory prints its listing and the records in its order, byte for byte as the service always has', async (t) => {
+void t.test('a directory prints its listing and the records in its order, byte for byte as the service always has', async (t) => {
   const { status, stdout, stderr, body, port } = await signAgainst(t, RUN, [DIR])
   t.equal(stdout, TEXT)
   t.equal(stderr, [
@@ -52,7 +52,7 @@ t.test('a directory prints its listing and the records in its order, byte for by
   t.strictSame(body, { path: DIR })
 })
 
-t.test('skips alone are success, and a warning of the server is passed on', async (t) => {
+void t.test('skips alone are success, and a warning of the server is passed on', async (t) => {
   const { status, stdout, stderr } = await signAgainst(t, [
     { event: 'listing', path: DIR, files: ['.toc', 'new'] },
     { event: 'skipped', name: '.toc', reason: 'TOC' },
@@ -65,7 +65,7 @@ t.test('skips alone are success, and a warning of the server is passed on', asyn
   t.match(stderr, '\nnew: A_LATER_REASON not signed\nwarning: NO_PACKAGES the directory has no package\nsigned 0 of 2 files, failed 0, skipped 2\n')
 })
 
-t.test('a single file prints its path and its records', async (t) => {
+void t.test('a single file prints its path and its records', async (t) => {
   const here = t.testdir({ 'PkgA.1.0.0.0.bff': 'x' })
   const path = `${here}/PkgA.1.0.0.0.bff`
   const { status, stdout, stderr, port } = await signAgainst(t, [
@@ -78,7 +78,7 @@ t.test('a single file prints its path and its records', async (t) => {
   t.equal(status, 0)
 })
 
-t.test('a listing of one name is told from a single file by what lies there, else by the last part of the path', async (t) => {
+void t.test('a listing of one name is told from a single file by what lies there, else by the last part of the path', async (t) => {
   const here = t.testdir({ PkgA: { PkgA: 'x' } })
   const one = (path: string): SignEvent[] => [{ event: 'listing', path, files: ['PkgA'] }, { event: 'skipped', name: 'PkgA', reason: 'NOT_A_PACKAGE' }, { event: 'end', signed: 0, failed: 0, skipped: 1 }]
   for (const [path, heading] of [
@@ -88,7 +88,7 @@ t.test('a listing of one name is told from a single file by what lies there, els
   ] as const) t.equal((await signAgainst(t, one(path), [path])).stdout, heading)
 })
 
-t.test('a detached signature prints keyid, digest and signature', async (t) => {
+void t.test('a detached signature prints keyid, digest and signature', async (t) => {
   const events: SignEvent[] = [{ event: 'listing', path: DIR, files: ['fix.epkg.Z', 'x'] }, { event: 'signature', name: 'fix.epkg.Z', signature: signature({ records: [], sha256: 'ab'.repeat(32) }) }, { event: 'skipped', name: 'x', reason: 'DIRECTORY' }, { event: 'end', signed: 1, failed: 0, skipped: 1 }]
   const { stdout } = await signAgainst(t, events, [DIR])
   t.equal(stdout.split('\n\n')[1], `fix.epkg.Z: {"keyid": "1001", "sha256": "${'ab'.repeat(32)}", "signature": "QUJD"}\n`)
@@ -96,7 +96,7 @@ t.test('a detached signature prints keyid, digest and signature', async (t) => {
   t.strictSame([status, file], [0, ''], 'it has no line in a signature file')
 })
 
-t.test('control characters of names reach no terminal raw, in any form', async (t) => {
+void t.test('control characters of names reach no terminal raw, in any form', async (t) => {
   const name = 'a\u001b[2J\nb\u009b\u202e.bff'
   const hostile: SignEvent[] = [
     { event: 'listing', path: `${DIR}\u0007`, files: [name, 'f\u001b'] },
@@ -115,7 +115,7 @@ t.test('control characters of names reach no terminal raw, in any form', async (
   }
 })
 
-t.test('--output json is the one document of the API', async (t) => {
+void t.test('--output json is the one document of the API', async (t) => {
   const hostile: SignEvent = { event: 'listing', path: DIR, files: [...FILES, '__proto__'] }
   const warning = { code: 'SIGNATURE_UNVERIFIED', detail: 'not known' } as const
   const events: SignEvent[] = [hostile, ...RUN.slice(1, -1), { event: 'skipped', name: '__proto__', reason: 'NOT_A_PACKAGE' }, { event: 'warning', warning }, { event: 'end', signed: 2, failed: 1, skipped: 2 }]
@@ -126,12 +126,12 @@ t.test('--output json is the one document of the API', async (t) => {
   t.equal(status, 1)
 })
 
-t.test('--output ndjson is the events as they come', async (t) => {
+void t.test('--output ndjson is the events as they come', async (t) => {
   const { stdout } = await signAgainst(t, RUN, [DIR], { env: { SIGN_OUTPUT: 'ndjson' } })
   t.equal(stdout, RUN.map((event) => `${JSON.stringify(event)}\n`).join(''))
 })
 
-t.test('--output signature-file is a signature file that reads back', async (t) => {
+void t.test('--output signature-file is a signature file that reads back', async (t) => {
   const { stdout } = await signAgainst(t, RUN, [DIR, '--output', 'signature-file'])
   t.equal(stdout, '#package:fileset:vrmf:ftype:keyid:timestamp:signature\nPkgA:PkgA.rte:1.0.0.0:I:1001:1375425475:QUJD\nPkgB:PkgB.rte:7.3.2.1:S:1001:1375425476:REVG\nPkgB:PkgB.msg.en_US:7.3.2.1:S:1001:1375425476:REVG\n')
   t.strictSame(parseSignatureFile(stdout).map(({ fileset }) => fileset), ['PkgA.rte', 'PkgB.rte', 'PkgB.msg.en_US'])
@@ -141,13 +141,13 @@ t.test('--output signature-file is a signature file that reads back', async (t) 
   t.match(stderr, 'sign: answer not understood: the server sent a signature record that is none: ')
 })
 
-t.test('the flags of the operation reach the server, and SIGN_KEYID stands in for --keyid', async (t) => {
+void t.test('the flags of the operation reach the server, and SIGN_KEYID stands in for --keyid', async (t) => {
   t.strictSame((await signAgainst(t, RUN, ['--recursive', '--keyid', '7', '.'], { cwd: DIR })).body, { path: DIR, recursive: true, keyid: '7' })
   t.strictSame((await signAgainst(t, RUN, [], { cwd: DIR, env: { SIGN_KEYID: '1001' } })).body, { path: DIR, keyid: '1001' })
   t.strictSame((await signAgainst(t, RUN, ['./keys'], { cwd: DIR })).body, { path: `${DIR}/keys` })
 })
 
-t.test('without a path the directory of the person is signed, under npm run too', async (t) => {
+void t.test('without a path the directory of the person is signed, under npm run too', async (t) => {
   for (const [env, path] of [
     [{ INIT_CWD: DIR }, DIR],
     [{ INIT_CWD: DIR, npm_package_json: '/checkout/package.json' }, DIR],
@@ -156,7 +156,7 @@ t.test('without a path the directory of the person is signed, under npm run too'
   ] as const) t.strictSame((await signAgainst(t, RUN, [], { cwd: '/checkout', env })).body, { path }, JSON.stringify(env))
 })
 
-t.test('a single file that is not signed is 1 as in a directory, a request that is refused is 4', async (t) => {
+void t.test('a single file that is not signed is 1 as in a directory, a request that is refused is 4', async (t) => {
   const answer = (code: string, members: object = {}) => (response: ServerResponse) => answerProblem(response, Object.assign(problem(code, 422, false), { detail: 'the sentence', hint: 'GET help.' }, members))
   for (const code of ['NOT_A_PACKAGE', 'PACKAGE_HAS_DSB', 'FILE_CHANGED', 'FILE_TOO_LARGE', 'SIGNER_TIMEOUT', 'SIGNATURE_INVALID', 'STORE_FAILED', 'STORAGE_FULL']) {
     const { status, stdout, stderr } = await signAgainst(t, answer(code), [`${DIR}/PkgA.bff`])
@@ -172,36 +172,42 @@ t.test('a single file that is not signed is 1 as in a directory, a request that 
   t.match(stderr, '\n  /keyid: is missing\nhint: name the key with --keyid; `sign keys` lists the keys of this client\n')
 })
 
-t.test('records are printed when their turn comes, long before the run ends', async (t) => {
-  let proceed: (() => void) | undefined
+void t.test('records are printed when their turn comes, long before the run ends', async (t) => {
+  const answered = Promise.withResolvers<void>()
+  const proceed = Promise.withResolvers<void>()
   const stdout = capture()
   const server = await scriptedServer(t, async (response) => {
     response.writeHead(200, { 'content-type': 'application/x-ndjson' })
     const write = (events: readonly SignEvent[]) => response.write(events.map((event) => `${JSON.stringify(event)}\n`).join(''))
     write(RUN.slice(0, 4))
-    await new Promise<void>((resolve) => (proceed = resolve))
+    answered.resolve()
+    await proceed.promise
     write(RUN.slice(4))
     response.end()
   })
   const running = sign([...(await flagsFor(server)), DIR], { stdout })
-  while (proceed === undefined || stdout.said() === '') await sleep(5)
+  await answered.promise
+  while (!stdout.said().includes('\n\n')) await sleep(5)
   t.equal(stdout.said(), HEADING, 'B waits for A')
-  proceed()
+  proceed.resolve()
   t.equal((await running).status, 1)
   t.equal(stdout.said(), TEXT)
 })
 
-t.test('an answer that is cut off prints what was signed, and is 3', async (t) => {
+void t.test('an answer that is cut off prints what was signed, and is 3', async (t) => {
   const { status, stdout, stderr } = await signAgainst(t, RUN.slice(0, 4), [DIR])
   t.equal(status, 3)
   t.equal(stdout, HEADING + LINES_B)
   t.match(stderr, '\nbroken.bff: PACKAGE_MALFORMED the package is cut off\ncut off: signed 1 of 4 files, failed 1, skipped 1\nsign: answer cut off: ')
+  const live = await signAgainst(t, RUN.slice(0, 4), [DIR], { columns: 80 })
+  t.match(live.stderr, 'cut off: signed 1 of 4 files')
+  t.notMatch(live.stderr.slice(live.stderr.indexOf('cut off: ')), '\r', 'the bar is gone')
   const first = await signAgainst(t, RUN.slice(1), [DIR])
   t.strictSame([first.status, first.stdout], [3, ''])
   t.match(first.stderr, 'sign: answer not understood: the answer does not begin with the listing\n')
 })
 
-t.test('Ctrl-C ends the run, says what was signed so far, and is 130', async (t) => {
+void t.test('Ctrl-C ends the run, says what was signed so far, and is 130', async (t) => {
   const stop = new AbortController()
   const stdout = capture()
   const server = await scriptedServer(t, (response) => {
@@ -215,7 +221,7 @@ t.test('Ctrl-C ends the run, says what was signed so far, and is 130', async (t)
   t.equal(stderr, `connected to localhost:${server.port}\ncut off: signed 1 of 4 files, failed 0, skipped 0\nsign: interrupted\nhint: repeat the command to sign the rest\nconnection ended\n`)
 })
 
-t.test('a reader that goes away, as head does, ends the run quietly with 141', async (t) => {
+void t.test('a reader that goes away, as head does, ends the run quietly with 141', async (t) => {
   const stop = new AbortController()
   // Takes one piece, never says that it has room again, and is gone.
   const stdout = new Writable({ highWaterMark: 1, write: () => setTimeout(() => abort(stop, 'output-closed'), 10) })
@@ -224,13 +230,13 @@ t.test('a reader that goes away, as head does, ends the run quietly with 141', a
   t.equal(stderr, `connected to localhost:${port}\nconnection ended\n`)
 })
 
-t.test('--quiet leaves failures, warnings and hints alone on stderr', async (t) => {
+void t.test('--quiet leaves failures, warnings and hints alone on stderr', async (t) => {
   const { stdout, stderr } = await signAgainst(t, RUN, ['--quiet', DIR], { columns: 80 })
   t.equal(stdout, TEXT)
   t.equal(stderr, 'broken.bff: PACKAGE_MALFORMED the package is cut off\nhint: build the package again.\nrequest id: 6d9c6f0e-5a3c-4b8f-9a38-1f1f6a9b8f11\n')
 })
 
-t.test('a directory shows its progress on a terminal, and leaves none of it there', async (t) => {
+void t.test('a directory shows its progress on a terminal, and leaves none of it there', async (t) => {
   const { stdout, stderr } = await signAgainst(t, RUN, [DIR], { columns: 100 })
   t.equal(stdout, TEXT)
   t.match(stderr, /^connected to localhost:\d+\n\r\[ +\] 0\/4 files {2}0 B {2}/)
