@@ -1,16 +1,16 @@
 import { printable } from './printable.ts'
 
 /**
- * Returns an answer as text for a person. A list of flat entries is a table with one line each and the names of the members above; an
- * entry with text of several lines, such as a key in PEM, is a block `name: value` instead, a blank line between blocks. Lists are
- * joined with `, `, and what is null or an empty list is `-`.
+ * Returns an answer as text for a person. A list of flat entries is a table with one line each and the names of the members above;
+ * entries with PEM, which has several lines, are blocks `name: value` instead, a blank line between them. Lists are joined with `, `,
+ * and what is null or an empty list is `-`.
  */
 export function answerText(answer: Readonly<Record<string, unknown>>): string {
   const list = listIn(answer)
   if (list === undefined || list.length === 0) return list === undefined ? block(answer) : ''
   const columns = [...new Set(list.flatMap((entry) => Object.keys(entry)))]
   const cells = list.map((entry) => columns.map((column) => cell(entry[column])))
-  return cells.flat().some((text) => text.includes('\n')) ? list.map(block).join('\n') : table([columns, ...cells])
+  return cells.flat().some(isPem) ? list.map(block).join('\n') : table([columns, ...cells])
 }
 
 type Entry = Readonly<Record<string, unknown>>
@@ -35,8 +35,12 @@ function block(entry: Entry): string {
 }
 
 function blockValue(text: string): string {
-  const lines = text.trimEnd().split('\n').map(printable)
-  return lines.length === 1 ? ` ${lines[0]}` : lines.map((line) => `\n  ${line}`).join('')
+  return isPem(text) ? text.trimEnd().split('\n').map((line) => `\n  ${printable(line)}`).join('') : ` ${printable(text)}`
+}
+
+/** The one text whose line ends are meant; those in a file name are not. */
+function isPem(text: string): boolean {
+  return text.startsWith('-----BEGIN ')
 }
 
 /** Columns as wide as their widest cell; the first row is the heading. */

@@ -50,16 +50,16 @@ void t.test('turns give every outcome once, in the order of the listing, as earl
 void t.test('an answer is a table, blocks or one block, whatever it holds', async (t) => {
   t.equal(answerText({ path: '/a', files: [
     { name: 'PkgA.bff', kind: 'file', sizeBytes: 3584, format: 'installp', signed: true },
-    { name: '.toc\u001b', kind: 'file', sizeBytes: 7, format: null, signed: false, more: 'x' },
+    { name: '.t\noc', kind: 'file', sizeBytes: 7, format: null, signed: false, more: 'x' },
   ], nextCursor: null }), [
     'name        kind  sizeBytes  format    signed  more',
     'PkgA.bff    file  3584       installp  true    -',
-    '.toc\\u001b  file  7          -         false   x',
+    '.t\\u000aoc  file  7          -         false   x',
     '',
   ].join('\n'))
   t.equal(answerText({ files: [] }), '')
-  t.equal(answerText({ name: 'bot', sans: ['URI:a', 'URI:b'], keys: [''], nested: { a: 1 }, none: null, pem: '-----B\u0007\n-----E\n' }), 'name: bot\nsans: URI:a, URI:b\nkeys: -\nnested: {"a":1}\nnone: -\npem:\n  -----B\\u0007\n  -----E\n')
-  t.equal(answerText({ keys: [{ keyid: '1', pem: 'a\nb\n' }, { keyid: '2', pem: 'c\nd\n' }] }), 'keyid: 1\npem:\n  a\n  b\n\nkeyid: 2\npem:\n  c\n  d\n')
+  t.equal(answerText({ name: 'bot', sans: ['URI:a', 'URI:b'], keys: [''], nested: { a: 1 }, none: null, pem: '-----BEGIN B\u0007\n-----E\n', line: 'a\nb' }), 'name: bot\nsans: URI:a, URI:b\nkeys: -\nnested: {"a":1}\nnone: -\npem:\n  -----BEGIN B\\u0007\n  -----E\nline: a\\u000ab\n')
+  t.equal(answerText({ keys: [{ keyid: '1', pem: '-----BEGIN a\nb\n' }, { keyid: '2', pem: '-----BEGIN c\nd\n' }] }), 'keyid: 1\npem:\n  -----BEGIN a\n  b\n\nkeyid: 2\npem:\n  -----BEGIN c\n  d\n')
 })
 
 void t.test('each code is either about a file or about the request', async (t) => {

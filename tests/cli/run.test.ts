@@ -5,6 +5,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import ts from 'typescript'
+import { EXIT } from '../../cli/exit-status.ts'
 import { COMMANDS } from '../../cli/generated/commands.ts'
 import { SETTINGS } from '../../cli/settings.ts'
 import { OPERATIONS } from '../../sdk/index.ts'
@@ -209,4 +210,17 @@ void t.test('the entry has no syntax that Node 14 does not parse, and no static 
   t.equal(compile(ts.ScriptTarget.ES2019), compile(ts.ScriptTarget.ESNext))
   t.ok(source.startsWith('#!/usr/bin/env node\n'))
   t.notMatch(source, /^\s*(?:import|export) .*from|^await |[^.]\bawait /m)
+})
+
+void t.test('docs/command-line.md has every command, flag, variable, setting and exit status, and no other', async (t) => {
+  const page = readFileSync(new URL('../../docs/command-line.md', import.meta.url), 'utf8')
+  const helps = await Promise.all(['sign', 'files', 'keys', 'signatures', 'whoami'].map(async (word) => (await sign(word === 'sign' ? ['--help'] : ['help', word])).stdout))
+  const found = (pattern: RegExp, text: string) => [...new Set(Array.from(text.matchAll(pattern), ([, name = '']) => name))].sort()
+  const flags = found(/^ {2}(?:-\w, )?(--[a-z-]+)/gm, helps.join('\n'))
+  t.ok(flags.length > 10)
+  t.strictSame(found(/^\| `(--[a-z-]+)/gm, page), flags)
+  t.strictSame(found(/`(SIGN_[A-Z]+)`/g, page), SETTINGS.map(({ env }) => env).sort())
+  t.strictSame(found(/^([a-z]+): /gm, page.slice(page.indexOf('```yaml'), page.indexOf('There are no other members'))), SETTINGS.map(({ name }) => name).sort())
+  t.strictSame(found(/^\| (\d+) \|/gm, page), Object.values(EXIT).map(String).sort())
+  t.strictSame(found(/^\| `sign .*` \| `(\w+)` \|/gm, page), COMMANDS.map(({ operation }) => operation).sort())
 })
