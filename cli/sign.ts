@@ -1,9 +1,8 @@
-import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import type { Problem, SignEvent, SignRequest, SkipReason } from '../sdk/index.ts'
 import { EXIT, isAboutFile, type ExitStatus } from './exit-status.ts'
 import { explainFailure, hintLine } from './explain.ts'
-import { signForm, type ListingEvent, type OutcomeEvent } from './output.ts'
+import { signForm, type OutcomeEvent } from './output.ts'
 import { startProgress } from './progress.ts'
 import type { Session } from './session.ts'
 import type { Stop } from './terminal.ts'
@@ -44,7 +43,7 @@ type Run = Readonly<{ take: (event: SignEvent) => Promise<void>; finish: () => P
 
 async function beginRun({ terminal, settings, sdk, io }: Session, listing: SignEvent): Promise<Run> {
   if (listing.event !== 'listing') throw new sdk.ConnectionError('ANSWER_NOT_UNDERSTOOD', 'the answer does not begin with the listing')
-  const isDirectory = await isDirectoryListing(listing)
+  const isDirectory = listing.kind === 'directory'
   const form = signForm(settings.output, { isDirectory, sdk })
   const turns = createTurns<OutcomeEvent>(listing.files)
   const bar = terminal.live && isDirectory ? startProgress(terminal, listing.files.length, io.now) : undefined
@@ -94,14 +93,4 @@ function outputClosed({ reason }: AbortSignal): boolean {
 
 function isOutcome(event: SignEvent): event is OutcomeEvent {
   return event.event === 'signature' || event.event === 'failure' || event.event === 'skipped'
-}
-
-/**
- * Whether a listing is that of a directory. Only one name can be either: then what lies at the path on this machine decides, since
- * server and client share the directory; and where nothing lies there, whether the name is the last part of the path.
- */
-async function isDirectoryListing({ path, files }: ListingEvent): Promise<boolean> {
-  if (files.length !== 1) return true
-  const here = await stat(path).catch(() => undefined)
-  return here?.isDirectory() ?? files[0] !== basename(path)
 }

@@ -398,6 +398,11 @@ export interface components {
         readonly SignEvent: {
             /** @enum {string} */
             readonly event: "listing";
+            /**
+             * @description What the path is.
+             * @enum {string}
+             */
+            readonly kind: "file" | "directory";
             readonly path: string;
             readonly files: readonly string[];
         } | {

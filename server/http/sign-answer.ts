@@ -8,7 +8,7 @@ export type Observer = (outcome: Outcome) => void
 /** Yields a signing run as events: `listing` first, one per name as files finish, then warnings and `end`. */
 export async function* signEvents(run: SignRun, requestId: string, observe: Observer): AsyncGenerator<SignEvent, void, undefined> {
   const count = { signed: 0, failed: 0, skipped: 0 }
-  yield { event: 'listing', path: run.path, files: [...run.files] }
+  yield { event: 'listing', kind: run.kind, path: run.path, files: [...run.files] }
   for await (const outcome of run.outcomes) {
     observe(outcome)
     count[outcome.kind] += 1

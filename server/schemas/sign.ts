@@ -71,7 +71,7 @@ const closed = { additionalProperties: false } as const
 
 export const SignEvent = Type.Union(
   [
-    Type.Object({ event: event('listing'), path: Type.String(), files: Type.Array(Type.String()) }, closed),
+    Type.Object({ event: event('listing'), kind: Type.Enum(['file', 'directory'], { type: 'string', description: 'What the path is.' }), path: Type.String(), files: Type.Array(Type.String()) }, closed),
     Type.Object({ event: event('signature'), name, signature: refTo(Signature) }, closed),
     Type.Object({ event: event('failure'), name, problem: refTo(Problem) }, closed),
     Type.Object({ event: event('skipped'), name, reason: refTo(SkipReason) }, closed),

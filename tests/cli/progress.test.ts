@@ -82,7 +82,7 @@ void t.test('on a pseudo terminal a directory shows the bar and ends with a clea
   const server = await scriptedServer(t, async (response) => {
     response.writeHead(200, { 'content-type': 'application/x-ndjson' })
     const write = (event: object) => response.write(`${JSON.stringify(event)}\n`)
-    write({ event: 'listing', path: '/pkgs', files })
+    write({ event: 'listing', kind: 'directory', path: '/pkgs', files })
     for (const name of files) {
       await sleep(120)
       write({ event: 'signature', name, signature: signature({ sizeBytes: MIB }) })

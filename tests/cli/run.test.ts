@@ -145,7 +145,7 @@ void t.test('PEM that cannot be used is 2 and names the files', async (t) => {
 })
 
 void t.test('a fault of sign itself is not dressed up as one of the person', async (t) => {
-  const server = await scriptedServer(t, (response) => answerEvents(response, [{ event: 'listing', path: '/d', files: 7 as never }]))
+  const server = await scriptedServer(t, (response) => answerEvents(response, [{ event: 'listing', kind: 'directory', path: '/d', files: 7 as never }]))
   await t.rejects(sign([...(await flagsFor(server)), '/d']), TypeError)
   const said = await ended(start([...(await flagsFor(server)), '/d']))
   t.match(said, { status: 70, stderr: 'TypeError' })
@@ -154,7 +154,7 @@ void t.test('a fault of sign itself is not dressed up as one of the person', asy
 void t.test('the process signs, and the key is found in the .ssh folder', async (t) => {
   const { clients } = await testPki()
   const server = await scriptedServer(t, (response) => answerEvents(response, [
-    { event: 'listing', path: '/d', files: ['PkgA.1.0.0.0.bff', 'x'] },
+    { event: 'listing', kind: 'directory', path: '/d', files: ['PkgA.1.0.0.0.bff', 'x'] },
     { event: 'signature', name: 'PkgA.1.0.0.0.bff', signature: signature() },
     { event: 'skipped', name: 'x', reason: 'DIRECTORY' },
     { event: 'end', signed: 1, failed: 0, skipped: 1 },
@@ -168,7 +168,7 @@ void t.test('the process signs, and the key is found in the .ssh folder', async 
 void t.test('SIGINT ends the process with 130 after it said what was signed', async (t) => {
   const server = await scriptedServer(t, (response) => {
     response.writeHead(200, { 'content-type': 'application/x-ndjson' })
-    response.write(`${JSON.stringify({ event: 'listing', path: '/d', files: ['a', 'b'] })}\n`)
+    response.write(`${JSON.stringify({ event: 'listing', kind: 'directory', path: '/d', files: ['a', 'b'] })}\n`)
   })
   const child = start([...(await flagsFor(server)), '/d'])
   child.stdout.once('data', () => child.kill('SIGINT'))
@@ -179,7 +179,7 @@ void t.test('a closed stdout ends the process quietly, a closed stderr does not 
   const files = Array.from({ length: 50_000 }, (_, place) => `PkgA.${place}.bff`)
   const server = await scriptedServer(t, (response) => {
     response.writeHead(200, { 'content-type': 'application/x-ndjson' })
-    response.write(`${JSON.stringify({ event: 'listing', path: '/d', files })}\n`)
+    response.write(`${JSON.stringify({ event: 'listing', kind: 'directory', path: '/d', files })}\n`)
     for (const name of files.slice(0, 500)) response.write(`${JSON.stringify({ event: 'signature', name, signature: signature() })}\n`)
     if (server.seen.length > 1) response.end(`${files.slice(500).map((name) => `${JSON.stringify({ event: 'skipped', name, reason: 'TOC' })}\n`).join('')}{"event":"end","signed":500,"failed":0,"skipped":49500}\n`)
   })

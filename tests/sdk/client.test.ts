@@ -11,7 +11,7 @@ const ONCE = { retry: { tries: 1 } }
 const FAST = { retry: { baseMs: 1 } }
 const NDJSON = { 'content-type': 'application/x-ndjson' }
 const line = (event: object): string => `${JSON.stringify(event)}\n`
-const LISTING = { event: 'listing', path: '/p', files: ['a'] }
+const LISTING = { event: 'listing', kind: 'directory', path: '/p', files: ['a'] }
 const SKIPPED = { event: 'skipped', name: 'a', reason: 'TOC' }
 const END = { event: 'end', signed: 0, failed: 0, skipped: 1 }
 
@@ -137,7 +137,7 @@ void t.test('an answer without end of bytes is given up', async (t) => {
 })
 
 void t.test('signEvents yields each event as it comes, characters cut between packets included', async (t) => {
-  const listing = { event: 'listing', path: '/€', files: ['a'] }
+  const listing = { event: 'listing', kind: 'directory', path: '/€', files: ['a'] }
   let release: (() => void) | undefined
   const server = await scriptedServer(t, async (response) => {
     response.writeHead(200, NDJSON)

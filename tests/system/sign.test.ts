@@ -139,7 +139,7 @@ void t.test('with Accept: application/x-ndjson the same arrives as events: the l
   mkdirSync(join(path, 'sub'))
   writeFileSync(join(path, 'broken.bff'), readFileSync(join(path, names[0] as string)).subarray(0, 300))
   const events = await client.signEvents({ path })
-  t.strictSame(events[0], { event: 'listing', path, files: [...names, 'broken.bff', 'sub'] })
+  t.strictSame(events[0], { event: 'listing', kind: 'directory', path, files: [...names, 'broken.bff', 'sub'] })
   t.strictSame(events.at(-1), { event: 'end', signed: 20, failed: 1, skipped: 1 })
   const named = events.slice(1, -1) as readonly Extract<SignEvent, { name: string }>[]
   t.strictSame(named.map(({ name }) => name).sort(), [...names, 'broken.bff', 'sub'].sort())
