@@ -1,9 +1,10 @@
+import type { Stats } from 'node:fs'
 import { lstat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { SigningError } from '../errors.ts'
 import { sniff } from '../packages/sniff.ts'
-import { listDirectory, type ListedEntry } from '../roots/list.ts'
-import { openFile } from '../roots/open.ts'
+import { inNameOrder, listDirectory } from '../roots/list.ts'
+import { named, openFile } from '../roots/open.ts'
 import { resolvePath, type Root, type SafePath } from '../roots/resolve.ts'
 import type { FileEntry, FileList, FilesQuery } from '../schemas/files.ts'
 import type { Store } from '../store/store.ts'
@@ -30,7 +31,7 @@ export async function listFiles(deps: ListFilesDeps, caller: Caller, query: File
   for await (const entry of inFlight(sources, LOOKS, (source) => look(source, roots))) seen.push(entry)
   const signed = await signedAmong(deps.store, seen)
   const files = seen.map(({ entry, file }) => ({ ...entry, signed: file !== undefined && signed.has(`${file.root}/${file.relativePath}`) }))
-  return { path, files: files.sort(byName), nextCursor }
+  return { path, files: [...inNameOrder(files)], nextCursor }
 }
 
 /** An entry to look at: `absolutePath` is only looked at, and opened through {@link resolvePath} alone. */
@@ -39,18 +40,18 @@ type SeenFile = Readonly<{ root: string; relativePath: string; sizeBytes: number
 type Seen = Readonly<{ entry: Omit<FileEntry, 'signed'>; file?: SeenFile }>
 
 function rootSources(roots: readonly Root[]): readonly Source[] {
-  return roots.map(({ name, realPath }) => ({ name, kind: 'root' as const, absolutePath: realPath, refused: false })).sort(byName)
+  return inNameOrder(roots.map(({ name, realPath }) => ({ name, kind: 'root' as const, absolutePath: realPath, refused: false })))
 }
 
 async function pathSources({ maxEntries }: ListFilesDeps, path: string, roots: readonly Root[]): Promise<readonly Source[]> {
   const place = await resolvePath(path, roots)
-  const stats = await lstat(place.absolutePath)
+  const stats = await named(async () => await lstat(place.absolutePath))
   if (!stats.isDirectory()) {
     const kind = stats.isFile() ? 'file' : 'special'
     return [{ name: basename(place.absolutePath), kind, absolutePath: place.absolutePath, refused: false }]
   }
   const entries = await listDirectory(place, { recursive: false, maxEntries })
-  return entries.map((entry: ListedEntry) => ({ ...entry, absolutePath: join(place.absolutePath, entry.name) }))
+  return entries.map((entry) => ({ ...entry, absolutePath: join(place.absolutePath, entry.name) }))
 }
 
 function turn(sources: readonly Source[], { cursor, limit = PAGE_ENTRIES }: FilesQuery): Readonly<{ sources: readonly Source[]; nextCursor: string | null }> {
@@ -61,8 +62,9 @@ function turn(sources: readonly Source[], { cursor, limit = PAGE_ENTRIES }: File
 }
 
 async function look({ name, kind, absolutePath, refused }: Source, roots: readonly Root[]): Promise<Seen> {
-  const stats = await lstat(absolutePath).catch(() => undefined)
-  const entry = { name, kind, sizeBytes: stats?.size ?? 0, modifiedAt: (stats?.mtime ?? new Date(0)).toISOString(), format: null }
+  // The name of a refused entry may be an escaped one, which leads nowhere or to another file.
+  const stats = refused ? undefined : await lstat(absolutePath).catch(() => undefined)
+  const entry = { name, kind, sizeBytes: stats?.size ?? 0, modifiedAt: modifiedAt(stats), format: null }
   if (refused || kind === 'directory' || kind === 'root' || kind === 'special') return { entry }
   try {
     return await lookInside(entry, await resolvePath(absolutePath, roots))
@@ -77,7 +79,7 @@ async function lookInside(entry: Seen['entry'], place: SafePath): Promise<Seen> 
   const { handle, stats } = await openFile(place)
   try {
     const file = { root: place.root.name, relativePath: place.relativePath, sizeBytes: stats.size, modifiedAtMs: Math.trunc(stats.mtimeMs) }
-    return { entry: { ...entry, sizeBytes: stats.size, modifiedAt: stats.mtime.toISOString(), format: await sniff(handle) }, file }
+    return { entry: { ...entry, sizeBytes: stats.size, modifiedAt: modifiedAt(stats), format: await sniff(handle) }, file }
   } finally {
     await handle.close()
   }
@@ -92,6 +94,10 @@ async function signedAmong(store: Store, seen: readonly Seen[]): Promise<Readonl
   return signed
 }
 
-function byName(a: Readonly<{ name: string }>, b: Readonly<{ name: string }>): number {
-  return Buffer.compare(Buffer.from(a.name), Buffer.from(b.name))
+/** RFC 3339 has years of four digits; a file system, and whoever may write there, knows others. */
+function modifiedAt(stats: Stats | undefined): string {
+  return new Date(Math.min(Math.max(stats?.mtimeMs ?? 0, FIRST_MS), LAST_MS)).toISOString()
 }
+
+const FIRST_MS = Date.parse('0000-01-01T00:00:00.000Z')
+const LAST_MS = Date.parse('9999-12-31T23:59:59.999Z')

@@ -1,4 +1,5 @@
-import { realpath } from 'node:fs/promises'
+import { isUtf8 } from 'node:buffer'
+import { lstat, realpath } from 'node:fs/promises'
 import { sep } from 'node:path'
 import { SigningError } from '../errors.ts'
 import type { Brand } from '../schemas/brand.ts'
@@ -10,12 +11,15 @@ export type Root = Readonly<{ name: string; path: string; realPath: string }>
 export type SafePath = Readonly<{ root: Root; absolutePath: Brand<string, 'SafePath'>; relativePath: string }>
 
 const MAX_PATH_BYTES = 4096
-/** C0 controls, DEL and C1 controls: a name with them forges lines of logs and terminals. */
-const CONTROL = /[\u0000-\u001f\u007f-\u009f]/
+/**
+ * Control characters (C0, DEL, C1), the line and paragraph separators, and what reverses the direction of text: a name with them
+ * forges lines of logs and terminals, or shows as another name.
+ */
+const FORGES = /[\p{Cc}\u2028-\u202e\u2066-\u2069]/u
 
 /** Whether a file name may stand in logs, answers and terminals: well-formed Unicode without control characters. */
 export function isPrintableName(name: string): boolean {
-  return name.isWellFormed() && !CONTROL.test(name)
+  return name.isWellFormed() && !FORGES.test(name)
 }
 
 /**
@@ -39,17 +43,20 @@ function pathFault(path: string): string | undefined {
 }
 
 /**
- * Resolves what a client wrote to a place inside one of `roots`, the roots this client may use. A path that is not there, one
- * outside the roots and one in a root of somebody else get the same answer, so that nobody learns what lies where.
- * @throws SigningError `PATH_MALFORMED`, `PATH_OUTSIDE_ROOTS`, `PATH_UNREADABLE`
+ * Resolves what a client wrote to a place inside one of `roots`, the roots this client may use; of nested ones the innermost. A path
+ * that is not there, one outside the roots and one in a root of somebody else get the same answer, so that nobody learns what lies where.
+ * @throws SigningError `PATH_MALFORMED`, `PATH_OUTSIDE_ROOTS`, `PATH_UNREADABLE`, `FILE_NAME_REFUSED`
  */
 export async function resolvePath(path: string, roots: readonly Root[]): Promise<SafePath> {
   const wanted = parsePath(path)
   // Before any system call: a path outside the roots must not even be looked at, an automounter would mount it.
   if (!roots.some((root) => isInside(root.path, wanted) || isInside(root.realPath, wanted))) throw outside()
-  const real = await realPathOf(wanted)
-  const root = roots.find((candidate) => isInside(candidate.realPath, real))
+  const bytes = await realPathOf(wanted, roots)
+  const real = bytes.toString()
+  const root = innermost(roots, real)
   if (root === undefined) throw outside()
+  // A link with a harmless name may lead to a file whose name is none.
+  if (!isUtf8(bytes) || !isPrintableName(real)) throw new SigningError('FILE_NAME_REFUSED', 'the path leads to a name with control characters, or one that is not UTF-8')
   return { root, absolutePath: real as SafePath['absolutePath'], relativePath: real.slice(root.realPath.length).replace(/^\//, '') }
 }
 
@@ -58,14 +65,37 @@ export function isInside(directory: string, path: string): boolean {
   return path === directory || path.startsWith(directory.endsWith(sep) ? directory : directory + sep)
 }
 
-async function realPathOf(path: string): Promise<string> {
+function innermost(roots: readonly Root[], path: string): Root | undefined {
+  const around = roots.filter(({ realPath }) => isInside(realPath, path))
+  return around.reduce<Root | undefined>((best, root) => (best === undefined || root.realPath.length > best.realPath.length ? root : best), undefined)
+}
+
+async function realPathOf(path: string, roots: readonly Root[]): Promise<Buffer> {
   try {
-    return await realpath(path)
+    // As bytes: decoded by the system call a name that is not UTF-8 would turn into another file's name.
+    return await realpath(path, { encoding: 'buffer' })
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    if (code === 'EACCES' || code === 'EPERM') throw new SigningError('PATH_UNREADABLE', 'the server may not read this path', { cause })
+    if (isForbidden(cause) && (await isForbiddenInside(path, roots))) throw new SigningError('PATH_UNREADABLE', 'the server may not read this path', { cause })
     throw outside(cause)
   }
+}
+
+/**
+ * Whether it is a directory inside the roots that may not be searched. Of one that a link leads to outside, nothing is said: whoever
+ * may make links in a root could feel their way through the whole machine.
+ */
+async function isForbiddenInside(path: string, roots: readonly Root[]): Promise<boolean> {
+  const parent = path.slice(0, path.lastIndexOf('/'))
+  const real = await realpath(parent).catch(() => undefined)
+  if (real === undefined) return parent !== '' && (await isForbiddenInside(parent, roots))
+  if (innermost(roots, real) === undefined) return false
+  return await lstat(path).then(() => false, isForbidden)
+}
+
+/** Whether a system call was refused for want of permission. */
+export function isForbidden(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'EACCES' || code === 'EPERM'
 }
 
 function outside(cause?: unknown): SigningError {

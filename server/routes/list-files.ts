@@ -13,7 +13,7 @@ export function listFilesRoute(app: App, deps: ListFilesDeps): void {
     querystring: FilesQuery,
     response: {
       200: answer(FileList, 'One page of the listing.'),
-      ...problemResponses('PATH_MALFORMED', 'PATH_OUTSIDE_ROOTS', 'PATH_UNREADABLE', 'FILE_CHANGED', 'DIRECTORY_TOO_LARGE', 'STORE_FAILED'),
+      ...problemResponses('PATH_MALFORMED', 'PATH_OUTSIDE_ROOTS', 'PATH_UNREADABLE', 'FILE_NAME_REFUSED', 'FILE_CHANGED', 'DIRECTORY_TOO_LARGE', 'STORE_FAILED'),
     },
   }
   app.get('/files', { schema, config: { operation: 'listFiles' } }, async (request) => await listFiles(deps, callerOf(request), request.query))
