@@ -28,7 +28,14 @@ export const ERROR_CODES = [
   // what
   'NOT_A_PACKAGE',
   'PACKAGE_MALFORMED',
-  'PACKAGE_HAS_DSB',
+  'DSB_MALFORMED',
+  'DSB_STACKED',
+  'FORMAT_NOT_ACCEPTED',
+  // what was sent
+  'DIGEST_MALFORMED',
+  'DIGEST_MISMATCH',
+  'DIGEST_NOT_ALLOWED',
+  'DIGEST_NOT_SIGNABLE',
   // the key and the signer
   'KEYID_REQUIRED',
   'KEY_NOT_AVAILABLE',
@@ -44,6 +51,7 @@ export const ERROR_CODES = [
   'SIGNATURE_INVALID',
   // what is kept
   'SIGNATURE_NOT_FOUND',
+  'FORM_NOT_AVAILABLE',
   'STORE_FAILED',
   'STORAGE_FULL',
   // the server

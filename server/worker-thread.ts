@@ -12,7 +12,7 @@ serveTasks(parentPort as MessagePort, (task) => perform(task as ReadTask | SignT
 
 function perform(task: ReadTask | SignTask): PackageInfo | Buffer {
   switch (task.kind) {
-    case 'inspect': return inspectFile(task)
+    case 'inspect': return inspectFile(task, task)
     case 'copy': return copyFile(task, task.targetFd)
     case 'hash': return hashFile(task)
     case 'sign': return signDigest(task.privateKey, task.sha256)

@@ -18,6 +18,7 @@ export function crossCheck(config: Partially<ConfigFile>, report: Report): void 
   checkReferences(clients, 'roots', new Set(roots.map((root) => root?.name)), report)
   checkSigner(config, report)
   checkPorts(config, report)
+  checkInstalledPaths(config, report)
   checkWrites(config, report)
 }
 
@@ -59,11 +60,20 @@ function checkPorts({ listen, admin }: Partially<ConfigFile>, report: Report): v
   if (taken && admin?.port !== undefined) report(['admin', 'port'], 'is the same as a port of listen')
 }
 
+function checkInstalledPaths({ keys = [], dsb }: Partially<ConfigFile>, report: Report): void {
+  for (const [index, key] of keys.entries()) {
+    const path = key?.installedPath
+    const inside = path === undefined || dsb?.keyDirectory === undefined || (path.startsWith(dsb.keyDirectory) && !path.includes('/../'))
+    if (!inside) report(['keys', index, 'installedPath'], `must lie below dsb.keyDirectory, ${dsb.keyDirectory}`)
+  }
+}
+
 /** The server never writes where it reads: a client that may write into a root must not reach what the server keeps. */
-function checkWrites({ roots = [], store, signatureFile, signer }: Partially<ConfigFile>, report: Report): void {
+function checkWrites({ roots = [], store, signatureFile, uploadDir, signer }: Partially<ConfigFile>, report: Report): void {
   const written: readonly (readonly [Place, string | undefined])[] = [
     [['store', 'url'], store?.url?.replace(/^sqlite:/, '')],
     [['signatureFile'], signatureFile],
+    [['uploadDir'], uploadDir],
     [['signer', 'workDir'], signer?.kind === 'command' ? signer.workDir : undefined],
   ]
   for (const [place, path] of written) {

@@ -1,4 +1,5 @@
 import { Type, type Static, type TProperties } from 'typebox'
+import { ACCEPTABLE_FORMATS } from '../schemas/format.ts'
 import { OPERATIONS } from '../schemas/whoami.ts'
 
 /**
@@ -48,13 +49,22 @@ const Root = closed(
   'A directory below which clients may name files.',
 )
 
+const installedPath = Type.Optional(
+  Type.String({
+    pattern: '^/[\\x21-\\x7e]{1,254}$',
+    description: 'Where the public key lies on the AIX targets; a Digital Signature Block names it. Below `dsb.keyDirectory`.',
+  }),
+)
+const certificate = Type.Optional(filePath('file', 'A certificate of this key, PEM, for targets that want one.'))
+
 const FileKey = closed(
   {
     keyid: keyid('Identifier of the key that checks the record: `dsc_key.id` on AIX.'),
     kind: kind('file', 'The server holds the key.'),
     path: filePath('secret', 'RSA private key of 2048, 3072 or 4096 bits, PKCS#8 PEM. A file that others may read is refused.'),
     passphraseFile: Type.Optional(filePath('secret', 'The passphrase of an encrypted key: the first line of this file. A file that others may read is refused.')),
-    installedPath: Type.Optional(Type.String({ pattern: '^/[\\x21-\\x7e]{1,254}$', description: 'Where the public key lies on the AIX targets.' })),
+    installedPath,
+    certificate,
   },
   'A key in a file.',
 )
@@ -68,7 +78,8 @@ const CommandKey = closed(
       type: 'string',
       description: '`file`: every signature is verified over the whole file before it leaves. `unverified`: it is not, and every answer says so.',
     }),
-    installedPath: Type.Optional(Type.String({ pattern: '^/[\\x21-\\x7e]{1,254}$', description: 'Where the public key lies on the AIX targets.' })),
+    installedPath,
+    certificate,
   },
   'The key behind the wrapped command.',
 )
@@ -126,6 +137,8 @@ const Client = closed(
     allow: Type.Array(Type.Enum(OPERATIONS, { type: 'string' }), { uniqueItems: true, description: 'Operations it may call. Empty: none.' }),
     keys: Type.Array(keyid('A keyid.'), { uniqueItems: true, description: 'Keys it may use. Empty: none.' }),
     roots: Type.Array(name('A root.'), { uniqueItems: true, description: 'Roots it may name files in. Empty: none.' }),
+    digestOnly: Type.Boolean({ default: false, description: 'Whether it may have a digest signed whose file the server never saw.' }),
+    sees: Type.Enum(['own', 'all'], { type: 'string', default: 'own', description: 'Whose signatures it may look up, and be told the client of.' }),
   },
   'A client and what it may do.',
 )
@@ -139,6 +152,7 @@ const Limits = section(
     handshakeMs: positive(10_000, 'Time for a TLS handshake.', 600_000),
     requestMs: positive(30_000, 'Time for a request to arrive, headers and body.', 3_600_000),
     idleMs: positive(75_000, 'How long an idle connection is kept.', 3_600_000),
+    uploads: positive(8, 'Uploads at once; one more is answered SERVER_BUSY.', 1_000),
     waitingFiles: positive(10_000, 'How many files may wait for a worker thread; one more is answered SERVER_BUSY.', 1_000_000),
   },
   'What is refused, with the limit named.',
@@ -154,6 +168,25 @@ export const ConfigFile = closed(
     keys: Type.Array(Type.Union([FileKey, CommandKey]), { minItems: 1, description: 'The signing keys.' }),
     signer: Type.Union([EmbeddedSigner, CommandSigner], { default: { kind: 'embedded' }, description: 'Who makes the records.' }),
     clients: Type.Array(Client, { description: 'Who may do what. A client that is not listed may do nothing.' }),
+    formats: section(
+      {
+        accept: Type.Array(Type.Enum(ACCEPTABLE_FORMATS, { type: 'string' }), {
+          uniqueItems: true,
+          default: ['installp', 'compress', 'rpm'],
+          description:
+            'Formats that are signed, recognised by content. `installp` packages get signature records, everything else a detached signature: `compress` is what interim fixes (`.epkg.Z`) are, `other` whatever is not recognised.',
+        }),
+      },
+      'What is signed.',
+    ),
+    dsb: section(
+      {
+        keyDirectory: Type.String({ pattern: '^/(?:[A-Za-z0-9._-]+/)+$', default: '/etc/security/certificates/', description: 'Directory on the targets below which every `installedPath` must lie. AIX looks nowhere else by default.' }),
+        allowRsa3072: Type.Boolean({ default: false, description: 'Whether RSA-3072 signatures may stand in a Digital Signature Block, padded with NULs: no published block shows one.' }),
+      },
+      'Digital Signature Blocks.',
+    ),
+    uploadDir: Type.Optional(filePath('directory', 'Where uploads lie, without a name, while they are signed. Default: the system\'s temporary folder.')),
     store: section({ url: Type.String({ pattern: '^sqlite:.+$', default: 'sqlite:var/signing.db', description: '`sqlite:` and the path of the catalogue.' }) }, 'Where signatures are kept.'),
     signatureFile: Type.Optional(filePath('made', 'Every record is also appended to this signature file, one write per package.')),
     limits: Limits,

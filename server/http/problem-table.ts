@@ -34,7 +34,14 @@ export const PROBLEM_KINDS: Readonly<Record<ErrorCode, ProblemKind>> = {
 
   NOT_A_PACKAGE: once(422, 'Not a package', 'Name an installp package image (backup file format).'),
   PACKAGE_MALFORMED: once(422, 'Package malformed', 'Build the package again; it is damaged or not made like an installp image.'),
-  PACKAGE_HAS_DSB: once(422, 'Package already signed', 'Sign the package as it was before its Digital Signature Block was appended.'),
+  DSB_MALFORMED: once(422, 'Signature block malformed', 'Remove the damaged Digital Signature Block from the end of the package, then sign it again.'),
+  DSB_STACKED: once(422, 'More than one signature block', 'Remove every Digital Signature Block from the end of the package, then sign it again.'),
+  FORMAT_NOT_ACCEPTED: once(422, 'Format not accepted', 'Ask the administrator to add the format to `formats.accept`.'),
+
+  DIGEST_MALFORMED: once(400, 'Digest header malformed', 'Send `Content-Digest: sha-256=:<base64>:` (RFC 9530).'),
+  DIGEST_MISMATCH: once(400, 'Digest differs', 'Send the file again; what arrived is not what the digest was made of.'),
+  DIGEST_NOT_ALLOWED: once(403, 'Digest alone not allowed', 'Send the file, or ask the administrator for `digestOnly`.'),
+  DIGEST_NOT_SIGNABLE: once(422, 'Digest alone cannot be signed', 'Send the file, or name it by path: the signer needs its bytes.'),
 
   KEYID_REQUIRED: once(400, 'Key not named', 'Send `keyid`; GET /keys lists the keys of this client.'),
   KEY_NOT_AVAILABLE: once(403, 'Key not available', 'GET /keys lists the keys of this client.'),
@@ -50,6 +57,7 @@ export const PROBLEM_KINDS: Readonly<Record<ErrorCode, ProblemKind>> = {
   SIGNATURE_INVALID: once(502, 'Signature does not verify', SEE_LOG),
 
   SIGNATURE_NOT_FOUND: once(404, 'No such signature', 'Check the id; a client sees its own signatures.'),
+  FORM_NOT_AVAILABLE: once(422, 'Form not available', 'Ask for another form; `sig` exists for every signature.'),
   STORE_FAILED: later(503, 'Catalogue not writable', SEE_LOG),
   STORAGE_FULL: later(507, 'No space left', 'Ask the administrator of the server to make room, then try again.'),
 

@@ -18,6 +18,11 @@ export function allowedKeys({ policy, identity }: Caller, keyring: Keyring): rea
   return [...keyring.values()].filter(({ keyid }) => decide(policy, identity, { kind: 'key', keyid }).kind === 'allow')
 }
 
+/** Whether this caller may see signatures that were made for a client, and be told its name. */
+export function maySee({ policy, identity }: Caller, client: string): boolean {
+  return decide(policy, identity, { kind: 'signaturesOf', client }).kind === 'allow'
+}
+
 /**
  * Returns the key a caller named, or the only one it may use. A key that does not exist and one of somebody else get the same answer.
  * @throws SigningError `KEY_NOT_AVAILABLE`, `KEYID_REQUIRED`

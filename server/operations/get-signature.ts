@@ -1,14 +1,14 @@
 import { SigningError } from '../errors.ts'
 import type { Signature } from '../schemas/signature.ts'
 import type { Store } from '../store/store.ts'
-import type { Caller } from './caller.ts'
+import { maySee, type Caller } from './caller.ts'
 
 /**
- * Returns a signature of the catalogue that was made for this caller. One that does not exist and one of somebody else get the same answer.
+ * Returns a signature of the catalogue that this caller may see. One that does not exist and one of somebody else get the same answer.
  * @throws SigningError `SIGNATURE_NOT_FOUND`, `STORE_FAILED`
  */
 export async function getSignature({ store }: Readonly<{ store: Store }>, caller: Caller, id: string): Promise<Signature> {
-  const signature = await store.get(id.toLowerCase(), caller.client.name)
-  if (signature === undefined) throw new SigningError('SIGNATURE_NOT_FOUND', 'there is no such signature that this client may see')
-  return signature
+  const found = await store.get(id.toLowerCase())
+  if (found === undefined || !maySee(caller, found.client)) throw new SigningError('SIGNATURE_NOT_FOUND', 'there is no such signature that this client may see')
+  return found.signature
 }

@@ -2,10 +2,14 @@ import type { FileHandle } from 'node:fs/promises'
 import { SigningError } from '../errors.ts'
 import type { ThreadPool } from '../threads/pool.ts'
 import type { PackageInfo } from './package-info.ts'
-import type { ReadTask } from './read-file.ts'
+import type { Format } from '../schemas/format.ts'
+import type { OpenFd, ReadTask } from './read-file.ts'
 
-/** An open file and its size when it was opened. Whoever opened it closes it, and only when no call here is under way any more. */
-export type OpenFile = Readonly<{ handle: FileHandle; sizeBytes: number }>
+/**
+ * An open file, its size when it was opened, and how many of its first bytes are meant (all of them unless it says otherwise). Whoever
+ * opened it closes it, and only when no call here is under way any more.
+ */
+export type OpenFile = Readonly<{ handle: FileHandle; fileBytes: number; sizeBytes?: number }>
 
 /**
  * Reads open files in the threads of a pool. The path plays no part: what is read is what was opened.
@@ -14,9 +18,11 @@ export type OpenFile = Readonly<{ handle: FileHandle; sizeBytes: number }>
  * is closed under a reading thread could by then be another file. All throw SigningError: `FILE_TOO_LARGE`; `FILE_CHANGED` when the
  * file has another size than it had; `PATH_UNREADABLE`; and what the pool throws (`SERVER_BUSY`, `SHUTTING_DOWN`, `INTERNAL`).
  */
+export type InspectOptions = Readonly<{ signal?: AbortSignal; sha256?: Buffer }>
+
 export interface Inspector {
-  /** Resolves with what the file is and its SHA-256. @throws SigningError also `PACKAGE_MALFORMED`, `PACKAGE_HAS_DSB` */
-  inspect(file: OpenFile, signal?: AbortSignal): Promise<PackageInfo>
+  /** Resolves with what the file is and its SHA-256. @throws SigningError also `PACKAGE_MALFORMED`, `DSB_MALFORMED`, `DSB_STACKED` */
+  inspect(file: OpenFile, options?: InspectOptions): Promise<PackageInfo>
   /** Copies the file to the start of `target`; resolves with the SHA-256 of the copy, 32 raw bytes. @throws SigningError also `STORAGE_FULL` */
   copy(file: OpenFile, target: FileHandle, signal?: AbortSignal): Promise<Buffer>
   /** Resolves with the SHA-256 of the file, 32 raw bytes. */
@@ -26,20 +32,19 @@ export interface Inspector {
 // About 3 ms of hashing: what is longer keeps others waiting, and is worth interrupting when its client has gone.
 const LONG_BYTES = 4 * 1024 * 1024
 
-/** Returns an inspector. `maxFileBytes` is `limits.fileBytes` of the configuration. */
-export function createInspector({ pool, maxFileBytes }: Readonly<{ pool: ThreadPool; maxFileBytes: number }>): Inspector {
+/** Returns an inspector. `maxFileBytes` and `accept` are `limits.fileBytes` and `formats.accept` of the configuration. */
+export function createInspector({ pool, maxFileBytes, accept }: Readonly<{ pool: ThreadPool; maxFileBytes: number; accept: readonly Format[] }>): Inspector {
   async function read<T>(task: ReadTask, signal: AbortSignal | undefined): Promise<T> {
-    if (task.sizeBytes > maxFileBytes) {
-      throw new SigningError('FILE_TOO_LARGE', `the file has ${task.sizeBytes} bytes; limits.fileBytes is ${maxFileBytes}`)
+    if (task.fileBytes > maxFileBytes) {
+      throw new SigningError('FILE_TOO_LARGE', `the file has ${task.fileBytes} bytes; limits.fileBytes is ${maxFileBytes}`)
     }
     const long = task.sizeBytes > LONG_BYTES
     return long && signal !== undefined ? readCancellable<T>(pool, task, signal) : pool.run<T>(task, { long, signal })
   }
 
   return {
-    inspect: async (file, signal) => {
-      const info = await read<PackageInfo>({ kind: 'inspect', ...opened(file) }, signal)
-      return { ...info, sha256: asBuffer(info.sha256) }
+    inspect: async (file, { signal, sha256 } = {}) => {
+      return withBuffers(await read<PackageInfo>({ kind: 'inspect', accept, ...(sha256 === undefined ? {} : { sha256 }), ...opened(file) }, signal))
     },
     copy: async (file, target, signal) => asBuffer(await read<Uint8Array>({ kind: 'copy', targetFd: target.fd, ...opened(file) }, signal)),
     hash: async (file, signal) => asBuffer(await read<Uint8Array>({ kind: 'hash', ...opened(file) }, signal)),
@@ -59,8 +64,15 @@ async function readCancellable<T>(pool: ThreadPool, task: ReadTask, signal: Abor
   }
 }
 
-function opened({ handle, sizeBytes }: OpenFile): Readonly<{ fd: number; sizeBytes: number }> {
-  return { fd: handle.fd, sizeBytes }
+function opened({ handle, fileBytes, sizeBytes = fileBytes }: OpenFile): OpenFd {
+  return { fd: handle.fd, fileBytes, sizeBytes }
+}
+
+function withBuffers(info: PackageInfo): PackageInfo {
+  if (info.kind === 'detached') return { ...info, sha256: asBuffer(info.sha256) }
+  if (info.kind !== 'installp') return info
+  const { dsb } = info
+  return { ...info, sha256: asBuffer(info.sha256), ...(dsb === undefined ? {} : { dsb: { ...dsb, signature: asBuffer(dsb.signature) } }) }
 }
 
 // A Buffer arrives from another thread as a plain Uint8Array.

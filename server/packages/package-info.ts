@@ -1,7 +1,4 @@
-import type { Brand } from '../schemas/brand.ts'
-
-/** SHA-256 as 64 lower-case hexadecimal digits. */
-export type Sha256Hex = Brand<string, 'Sha256Hex'>
+import type { Format } from '../schemas/format.ts'
 
 /** What an installp package says about itself in `./lpp_name`, with the two times a record may carry. */
 export type InstallpInfo = Readonly<{
@@ -14,5 +11,16 @@ export type InstallpInfo = Readonly<{
   lppNameModifiedAt: number
 }>
 
-/** What one streaming pass over an open file found. `sha256` is 32 raw bytes over the whole file. */
-export type PackageInfo = Readonly<{ sizeBytes: number; sha256: Buffer } & ({ kind: 'installp'; installp: InstallpInfo } | { kind: 'toc' } | { kind: 'other' })>
+/** The Digital Signature Block that ends a package: raw signature region and key path, as formats/signature/dsb.ts has them. */
+export type DsbInfo = Readonly<{ signature: Buffer; keyPath?: string }>
+
+/**
+ * What one streaming pass over an open file found. `sizeBytes` and `sha256` (32 raw bytes) are of the bytes that a signature
+ * covers: the whole file, without a Digital Signature Block at the end of a package. A file that is not signed was not read to its end.
+ */
+export type PackageInfo = Readonly<
+  | { kind: 'installp'; sizeBytes: number; sha256: Buffer; installp: InstallpInfo; dsb?: DsbInfo }
+  | { kind: 'detached'; sizeBytes: number; sha256: Buffer; format: Format }
+  | { kind: 'toc' }
+  | { kind: 'refused'; format: Format }
+>

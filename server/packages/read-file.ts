@@ -1,44 +1,88 @@
 import { createHash } from 'node:crypto'
-import { readSync, writeSync } from 'node:fs'
-import { FormatError, createPackageScanner } from '../../formats/index.ts'
-import { SigningError } from '../errors.ts'
-import type { InstallpScan, PackageScan } from '../../formats/index.ts'
-import type { PackageInfo } from './package-info.ts'
+import { fstatSync, readSync, writeSync } from 'node:fs'
+import { createPackageScanner, DSB_TAIL_BYTES, findDsb, FormatError, recogniseFormat } from '../../formats/index.ts'
+import { SigningError, type ErrorCode } from '../errors.ts'
+import type { InstallpScan } from '../../formats/index.ts'
+import type { Format } from '../schemas/format.ts'
+import type { DsbInfo, InstallpInfo, PackageInfo } from './package-info.ts'
 
 /**
- * A file that another thread holds open. `sizeBytes` is its size when it was opened: a file that turns out longer or shorter has
- * changed, and no more than that is ever read. `cancel`, where given, is shared memory: anything but 0 in its first cell ends the reading.
+ * A file that another thread holds open. `fileBytes` is its size when it was opened: a file of another size has changed. `sizeBytes`
+ * is how many of its first bytes are wanted. `cancel`, where given, is shared memory: anything but 0 in its first cell ends the reading.
  */
-export type OpenFd = Readonly<{ fd: number; sizeBytes: number; cancel?: Int32Array }>
+export type OpenFd = Readonly<{ fd: number; fileBytes: number; sizeBytes: number; cancel?: Int32Array }>
 
-/** The tasks of a worker thread that read a file. */
+/** The tasks of a worker thread that read a file. `accept` are the formats that are signed; others are not read to their end. */
 export type ReadTask = Readonly<
-  ({ kind: 'inspect' } & OpenFd) | ({ kind: 'copy'; targetFd: number } & OpenFd) | ({ kind: 'hash' } & OpenFd)
+  ({ kind: 'inspect'; accept: readonly Format[]; sha256?: Uint8Array } & OpenFd) | ({ kind: 'copy'; targetFd: number } & OpenFd) | ({ kind: 'hash' } & OpenFd)
 >
 
 // Large enough that the calls do not count beside the hashing, small enough to stay in the processor's cache. One per thread, for a
 // module is loaded once in each.
 const buffer = Buffer.allocUnsafeSlow(256 * 1024)
 
+/** Enough of the start of a file to tell its format. */
+const HEAD_BYTES = 1024
+
 // The server is out of room, or the user it runs as is.
 const FULL: ReadonlySet<string | undefined> = new Set(['ENOSPC', 'EDQUOT'])
 
+/** What is known beforehand: the formats that are signed, and the SHA-256 of the whole file where it was computed already. */
+export type Inspecting = Readonly<{ accept: readonly Format[]; sha256?: Uint8Array | undefined }>
+
 /**
- * Returns what a file is and its SHA-256, in one pass. Synchronous: for a worker thread.
- * @throws SigningError `FILE_CHANGED`, `PATH_UNREADABLE`, `PACKAGE_MALFORMED`, `PACKAGE_HAS_DSB`
+ * Returns what a file is and the SHA-256 of what is signed of it. Its format and a signature block at its end are looked at first, so
+ * that one pass suffices. Synchronous: for a worker thread.
+ * @throws SigningError `FILE_CHANGED`, `PATH_UNREADABLE`, `PACKAGE_MALFORMED`, `DSB_MALFORMED`, `DSB_STACKED`
  */
-export function inspectFile(file: OpenFd): PackageInfo {
-  const hash = createHash('sha256')
-  const scanner = createPackageScanner()
-  try {
-    eachChunk(file, (chunk) => {
-      hash.update(chunk)
+export function inspectFile(file: OpenFd, { accept, sha256 }: Inspecting): PackageInfo {
+  const format = recogniseFormat(readPart(file, 0, Math.min(HEAD_BYTES, file.fileBytes)))
+  if (format === 'toc') return { kind: 'toc' }
+  if (!accept.includes(format)) return { kind: 'refused', format }
+  if (format === 'installp') return inspectInstallp(file, sha256)
+  return { kind: 'detached', format, sizeBytes: file.fileBytes, sha256: sha256 === undefined ? hashFile(file) : Buffer.from(sha256) }
+}
+
+function inspectInstallp(file: OpenFd, known: Uint8Array | undefined): PackageInfo {
+  return withFormatErrors(() => {
+    const { unsignedBytes, dsb } = readDsb(file)
+    // The digest of the whole file is that of what is signed, unless a block at the end is not.
+    const whole = dsb === undefined ? known : undefined
+    const hash = createHash('sha256')
+    const scanner = createPackageScanner()
+    eachChunk({ ...file, sizeBytes: unsignedBytes }, (chunk) => {
+      if (whole === undefined) hash.update(chunk)
       scanner.push(chunk)
     })
-    return { sizeBytes: file.sizeBytes, sha256: hash.digest(), ...describe(scanner.end()) }
+    // The magic was seen, so what the scanner returns, if it returns, is a package.
+    const installp = describe(scanner.end() as InstallpScan)
+    return { kind: 'installp', sizeBytes: unsignedBytes, sha256: whole === undefined ? hash.digest() : Buffer.from(whole), installp, ...(dsb === undefined ? {} : { dsb }) }
+  })
+}
+
+function readDsb(file: OpenFd): Readonly<{ unsignedBytes: number; dsb?: DsbInfo }> {
+  const tailBytes = Math.min(DSB_TAIL_BYTES, file.fileBytes)
+  const finding = findDsb(readPart(file, file.fileBytes - tailBytes, tailBytes), file.fileBytes)
+  if (finding.kind === 'none') return { unsignedBytes: file.fileBytes }
+  const { signature, key } = finding.block
+  const dsb = { signature: Buffer.from(signature), ...(key.form === 'LOC' ? { keyPath: key.path } : {}) }
+  return { unsignedBytes: finding.unsignedBytes, dsb }
+}
+
+function describe({ package: name, ftype, filesets, builtAt, lppNameModifiedAt }: InstallpScan): InstallpInfo {
+  return { package: name, ftype, filesets, builtAt, lppNameModifiedAt }
+}
+
+const DSB_CODES: Readonly<Record<string, ErrorCode>> = { DSB_MALFORMED: 'DSB_MALFORMED', DSB_STACKED: 'DSB_STACKED' }
+
+function withFormatErrors<T>(read: () => T): T {
+  try {
+    return read()
   } catch (error) {
     if (!(error instanceof FormatError)) throw error
     const facts = { format: error.code, offset: error.offset }
+    const code = DSB_CODES[error.code]
+    if (code !== undefined) throw new SigningError(code, error.message, facts)
     throw new SigningError('PACKAGE_MALFORMED', `the file starts like an installp package but is none: ${error.message} (${error.code})`, facts)
   }
 }
@@ -68,24 +112,35 @@ export function copyFile(file: OpenFd, targetFd: number): Buffer {
 }
 
 // Every read names its position: the handle may be read by others, and its own position is never moved.
-function eachChunk({ fd, sizeBytes, cancel }: OpenFd, use: (chunk: Buffer, position: number) => void): void {
+function eachChunk({ fd, fileBytes, sizeBytes, cancel }: OpenFd, use: (chunk: Buffer, position: number) => void): void {
   let position = 0
-  for (let bytes = readAt(fd, 0); bytes > 0; bytes = readAt(fd, position)) {
+  while (position < sizeBytes) {
     if (cancel !== undefined && Atomics.load(cancel, 0) !== 0) throw new Error('the reading was cancelled')
-    if (position + bytes > sizeBytes) throw changed(sizeBytes)
+    const bytes = readAt(fd, buffer, { position, length: Math.min(buffer.length, sizeBytes - position) })
+    if (bytes === 0) throw changed(fileBytes)
     use(buffer.subarray(0, bytes), position)
     position += bytes
   }
-  if (position < sizeBytes) throw changed(sizeBytes)
+  if (fstatSync(fd).size !== fileBytes) throw changed(fileBytes)
 }
 
-function changed(sizeBytes: number): SigningError {
-  return new SigningError('FILE_CHANGED', 'the file changed while it was read', { sizeBytes })
+function readPart({ fd, fileBytes }: OpenFd, start: number, length: number): Buffer {
+  const part = Buffer.alloc(length)
+  for (let filled = 0; filled < length;) {
+    const bytes = readAt(fd, part.subarray(filled), { position: start + filled, length: length - filled })
+    if (bytes === 0) throw changed(fileBytes)
+    filled += bytes
+  }
+  return part
 }
 
-function readAt(fd: number, position: number): number {
+function changed(fileBytes: number): SigningError {
+  return new SigningError('FILE_CHANGED', 'the file changed while it was read', { fileBytes })
+}
+
+function readAt(fd: number, target: Buffer, { position, length }: Readonly<{ position: number; length: number }>): number {
   try {
-    return readSync(fd, buffer, 0, buffer.length, position)
+    return readSync(fd, target, 0, length, position)
   } catch (cause) {
     throw new SigningError('PATH_UNREADABLE', 'the file could not be read', { cause })
   }
@@ -101,15 +156,4 @@ function writeAll(fd: number, chunk: Buffer, position: number): void {
     if (isFull) throw new SigningError('STORAGE_FULL', 'there is no room for a private copy of the package', { cause })
     throw new SigningError('INTERNAL', 'the private copy of the package could not be written', { cause })
   }
-}
-
-type Described = Readonly<Pick<PackageInfo & { kind: 'installp' }, 'kind' | 'installp'> | { kind: 'toc' } | { kind: 'other' }>
-
-function describe(scan: PackageScan): Described {
-  return scan.kind === 'installp' ? describeInstallp(scan) : scan
-}
-
-function describeInstallp({ dsb, kind, package: name, ftype, filesets, builtAt, lppNameModifiedAt }: InstallpScan): Described {
-  if (dsb) throw new SigningError('PACKAGE_HAS_DSB', 'the package already ends in a digital signature block')
-  return { kind, installp: { package: name, ftype, filesets, builtAt, lppNameModifiedAt } }
 }

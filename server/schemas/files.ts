@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox'
+import { ACCEPTABLE_FORMATS } from './format.ts'
 import { refTo } from './reference.ts'
 
 export const FileKind = Type.Enum(['root', 'file', 'directory', 'symlink', 'special'], { $id: 'FileKind', type: 'string', description: 'What the entry is; a link is not followed.' })
@@ -10,8 +11,8 @@ export const FileEntry = Type.Object(
     kind: refTo(FileKind),
     sizeBytes: Type.Integer({ minimum: 0 }),
     modifiedAt: Type.String({ format: 'date-time' }),
-    format: Type.Union([Type.Enum(['installp', 'toc', 'other'], { type: 'string' }), Type.Null()], {
-      description: 'Recognised by content: `installp` package image, `toc` table of contents, `other`; null where there is no content to read.',
+    format: Type.Union([Type.Enum([...ACCEPTABLE_FORMATS, 'toc'], { type: 'string' }), Type.Null()], {
+      description: 'Recognised by content: `installp` package image, `toc` table of contents, another known format, `other`; null where there is no content to read.',
     }),
     signed: Type.Boolean({ description: 'Whether this file, with this size and modification time, was signed by path before.' }),
   },

@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox'
 import { Keyid } from './key.ts'
+import { DigestItem, digestMembers, digestTogether } from './digest.ts'
 import { Problem } from './problem.ts'
 import { mapOf, refTo } from './reference.ts'
 import { exampleSignature, Signature } from './signature.ts'
@@ -14,7 +15,7 @@ export const SkipReason = Type.Enum(SKIP_REASONS, {
 })
 export type SkipReason = Static<typeof SkipReason>
 
-export const SignRequest = Type.Object(
+export const SignPathRequest = Type.Object(
   {
     path: Type.String({
       minLength: 1,
@@ -25,18 +26,70 @@ export const SignRequest = Type.Object(
     keyid: Type.Optional(refTo(Keyid)),
     recursive: Type.Optional(Type.Boolean({ default: false, description: 'Descend into subdirectories; names are then relative to `path`.' })),
   },
-  { $id: 'SignRequest', additionalProperties: false, description: 'What to sign. Without `keyid` the only key this client may use.', examples: [{ path: '/export/nim/lpp_source/installp/ppc', keyid: '1001' }] },
+  {
+    $id: 'SignPathRequest',
+    additionalProperties: false,
+    description: 'What to sign, by path. Without `keyid` the only key this client may use.',
+    examples: [{ path: '/export/nim/lpp_source/installp/ppc', keyid: '1001' }],
+  },
 )
+export type SignPathRequest = Static<typeof SignPathRequest>
+
+export const SignDigestRequest = Type.Object(
+  { ...digestMembers, keyid: Type.Optional(refTo(Keyid)) },
+  {
+    $id: 'SignDigestRequest',
+    additionalProperties: false,
+    ...digestTogether,
+    description: 'A file to sign by its digest alone, for clients whose policy allows it: nothing but this travels.',
+    examples: [
+      {
+        digest: { sha256: '7d865e959b2466918c9863afca942d0fb89d7c9ac0c99bafc3749504ded97730' },
+        sizeBytes: 3584,
+        filename: 'PkgA.1.0.0.0.bff',
+        package: 'PkgA',
+        filesets: [{ fileset: 'PkgA.rte', vrmf: '1.0.0.0' }],
+      },
+    ],
+  },
+)
+export type SignDigestRequest = Static<typeof SignDigestRequest>
+
+export const SignBatchRequest = Type.Object(
+  { items: Type.Array(refTo(DigestItem), { minItems: 1, maxItems: 1000 }), keyid: Type.Optional(refTo(Keyid)) },
+  { $id: 'SignBatchRequest', additionalProperties: false, description: 'Many files to sign by their digests; one that fails does not spoil the others.' },
+)
+export type SignBatchRequest = Static<typeof SignBatchRequest>
+
+/** The bodies of `POST /sign` in JSON; the member of `x-chosen-by` at the same place tells which is meant. */
+export const SignRequest = Type.Unsafe<SignPathRequest | SignDigestRequest | SignBatchRequest>({
+  $id: 'SignRequest',
+  anyOf: [refTo(SignPathRequest), refTo(SignDigestRequest), refTo(SignBatchRequest)],
+  'x-chosen-by': ['path', 'digest', 'items'],
+  description: 'What to sign: by `path`, by `digest`, or many `items` by their digests.',
+})
 export type SignRequest = Static<typeof SignRequest>
 
 export const Warning = Type.Object(
   {
-    code: Type.Enum(['SIGNATURE_UNVERIFIED', 'NO_PACKAGES'], { type: 'string' }),
+    code: Type.Enum(['SIGNATURE_UNVERIFIED', 'CONTENT_NOT_SEEN', 'NO_PACKAGES', 'DSB_WITHOUT_PRECEDENT'], { type: 'string' }),
     detail: Type.String(),
   },
   { $id: 'Warning', additionalProperties: false, description: 'Something that did not stop the request but that a person should know.' },
 )
 export type Warning = Static<typeof Warning>
+
+export const BatchOutcome = Type.Object(
+  { filename: Type.String(), signature: Type.Optional(refTo(Signature)), problem: Type.Optional(refTo(Problem)) },
+  { $id: 'BatchOutcome', additionalProperties: false, description: 'What became of one item: `signature` or `problem`.' },
+)
+export type BatchOutcome = Static<typeof BatchOutcome>
+
+export const BatchAnswer = Type.Object(
+  { items: Type.Array(refTo(BatchOutcome), { description: 'In the order of the request.' }), warnings: Type.Array(refTo(Warning)) },
+  { $id: 'BatchAnswer', additionalProperties: false, description: 'The outcome of each item.' },
+)
+export type BatchAnswer = Static<typeof BatchAnswer>
 
 export const SignAnswer = Type.Object(
   {

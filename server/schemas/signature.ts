@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox'
 import { Keyid, SigningAlgorithm } from './key.ts'
+import { Format } from './format.ts'
 import { refTo } from './reference.ts'
 
 const signature = `${'lRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuq'.repeat(8)}fjCNfUWy73WgduuZRnkA==`
@@ -23,6 +24,8 @@ export type SignatureRecord = Static<typeof SignatureRecord>
 export const exampleSignature = {
   id: '0199c1f4-5f0e-4d1a-9c53-5d3c1b7a9e21',
   filename: 'PkgA.1.0.0.0.bff',
+  format: 'installp',
+  source: 'path',
   sha256: '7d865e959b2466918c9863afca942d0fb89d7c9ac0c99bafc3749504ded97730',
   sizeBytes: 3584,
   keyid: '1001',
@@ -38,15 +41,17 @@ export const Signature = Type.Object(
   {
     id: Type.String({ format: 'uuid', description: 'Identifier in the catalogue.' }),
     filename: Type.String({ description: 'Base name of the signed file.' }),
-    sha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the whole file, hexadecimal.' }),
-    sizeBytes: Type.Integer({ minimum: 0 }),
+    format: refTo(Format),
+    source: Type.Enum(['path', 'upload', 'digest'], { type: 'string', description: 'How the content came. `digest`: the server never saw the content, and format and records are what the client said.' }),
+    sha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the signed bytes, hexadecimal: the whole file, without a Digital Signature Block at its end.' }),
+    sizeBytes: Type.Integer({ minimum: 0, description: 'How many bytes are signed.' }),
     keyid: refTo(Keyid),
     algorithm: refTo(SigningAlgorithm),
     covers: Type.Enum(['file', 'unverified'], { type: 'string', description: '`file`: verified over the whole file. `unverified`: see the key.' }),
     signature: Type.String({ description: 'The signature in standard base64 with padding.' }),
     signedAt: Type.String({ format: 'date-time', description: 'When it was signed, RFC 3339 in UTC.' }),
     replayed: Type.Boolean({ description: 'True when an earlier request already made this signature.' }),
-    records: Type.Array(refTo(SignatureRecord), { description: 'One record per fileset, in the order of `lpp_name`.' }),
+    records: Type.Array(refTo(SignatureRecord), { description: 'One record per fileset, in the order of `lpp_name`; none for what is no installp package.' }),
   },
   { $id: 'Signature', additionalProperties: false, description: 'A signature that was verified and recorded.', examples: [exampleSignature] },
 )

@@ -5,11 +5,11 @@ import type { CommandSignerConfig } from '../config/schema.ts'
 import { SigningError } from '../errors.ts'
 import type { OpenedKey } from '../keys/key.ts'
 import { checkPrivateCopy, copyPath, makePrivateCopy } from './private-copy.ts'
-import type { Copier } from './private-copy.ts'
+import type { Copier, CopyablePackage } from './private-copy.ts'
 import { resolveProgram } from './program.ts'
 import { inRunFolder } from './run-folder.ts'
 import { readSignatureOutput } from './signature-output.ts'
-import type { OpenedSigner, SignablePackage } from './signer.ts'
+import type { Made, OpenedSigner, Signable } from './signer.ts'
 import type { Spawner } from './spawn.ts'
 import type { RunResult } from './spawn-protocol.ts'
 import { createTurns } from './turns.ts'
@@ -25,7 +25,7 @@ export type CommandSignerOptions = Readonly<{
 /** What the command inherits of the server's environment; everything else comes from the configuration. */
 const INHERITED = ['PATH', 'LANG', 'ODMDIR'] as const
 
-type Request = Readonly<{ signable: SignablePackage; key: OpenedKey; signal: AbortSignal | undefined }>
+type Request = Readonly<{ signable: CopyablePackage; key: OpenedKey; signal: AbortSignal | undefined }>
 
 // The name of the output in the folder of a run. It is a name of ours: nothing is ever searched for.
 const OUTPUT = 'output.signature-file'
@@ -74,9 +74,9 @@ export function createCommandSigner({ config, spawner, copier, environment }: Co
   return {
     kind: 'command',
     async sign(signable, key, signal) {
-      const run = signInTurn({ signable, key, signal })
+      const run = signInTurn({ signable: copyable(signable), key, signal })
       running.add(run)
-      return run.finally(() => running.delete(run))
+      return made(await run.finally(() => running.delete(run)))
     },
     waiting: () => turns.waiting(),
     async probe() {
@@ -89,6 +89,19 @@ export function createCommandSigner({ config, spawner, copier, environment }: Co
       await Promise.allSettled(running)
     },
   }
+}
+
+/** The command reads a file and knows packages alone. */
+function copyable(signable: Signable): CopyablePackage {
+  const { file, info } = signable
+  if (file === undefined) throw new SigningError('DIGEST_NOT_SIGNABLE', 'the signing command needs the file, a digest is not enough')
+  if (info === undefined) throw new SigningError('FORMAT_NOT_ACCEPTED', 'the signing command signs installp packages alone')
+  return { ...signable, file, info }
+}
+
+function made(records: readonly SignatureRecord[]): Made {
+  // The parser refuses a file without a record.
+  return { signature: (records[0] as SignatureRecord).signature, records }
 }
 
 function inherit(environment: Readonly<NodeJS.ProcessEnv>): Record<string, string> {

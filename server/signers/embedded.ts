@@ -3,7 +3,7 @@ import type { EmbeddedSignerConfig } from '../config/schema.ts'
 import { SigningError } from '../errors.ts'
 import type { OpenedKey } from '../keys/key.ts'
 import type { InstallpInfo } from '../packages/package-info.ts'
-import type { OpenedSigner, SignablePackage } from './signer.ts'
+import type { Made, OpenedSigner, Signable } from './signer.ts'
 
 type Timestamp = EmbeddedSignerConfig['timestamp']
 
@@ -25,8 +25,8 @@ const FORMAT: Readonly<Record<Timestamp['syntax'], (seconds: number) => string>>
 }
 
 /**
- * Returns the signer that needs no command: one record per fileset in the order of `lpp_name`, all with the same signature, which is
- * RSASSA-PKCS1-v1_5 with SHA-256 over the whole file, in padded base64. The timestamp is seconds since 1970 (`epoch`) or 14 digits
+ * Returns the signer that needs no command: a signature, RSASSA-PKCS1-v1_5 with SHA-256 over the signed
+ * bytes, in padded base64, and for a package one record per fileset in the order of `lpp_name`, all with this signature. The timestamp is seconds since 1970 (`epoch`) or 14 digits
  * in UTC (`yyyymmddhhmmss`), of the volume record (`build`), of the `lpp_name` member (`lppName`) or of now (`signing`).
  *
  * `sign` rejects with the reason of an aborted signal.
@@ -38,8 +38,10 @@ export function createEmbeddedSigner({ timestamp, clock }: EmbeddedSignerOptions
     kind: 'embedded',
     async sign(signable, key, signal) {
       signal?.throwIfAborted()
+      const signature = await signatureOf(signable, key)
+      if (signable.info === undefined) return { signature, records: [] }
       const seconds = SECONDS[timestamp.source](signable.info, clock)
-      return recordsOf(signable, key, FORMAT[timestamp.syntax](seconds))
+      return { signature, records: recordsOf(signable.info, { keyid: key.keyid, timestamp: FORMAT[timestamp.syntax](seconds), signature }) }
     },
     waiting: () => 0,
     probe: async () => {},
@@ -47,11 +49,13 @@ export function createEmbeddedSigner({ timestamp, clock }: EmbeddedSignerOptions
   }
 }
 
-async function recordsOf(signable: SignablePackage, key: OpenedKey, timestamp: string): Promise<SignatureRecord[]> {
+async function signatureOf({ sha256 }: Signable, key: OpenedKey): Promise<string> {
   if (key.kind === 'command') {
     throw new SigningError('SIGNER_NOT_AVAILABLE', 'the key is held by a signing command, and the server signs without one', { keyid: key.keyid })
   }
-  const signature = (await key.key.sign(signable.sha256)).toString('base64')
-  const { package: name, ftype, filesets } = signable.info
-  return filesets.map(({ fileset, vrmf }) => ({ keyid: key.keyid, package: name, timestamp, fileset, ftype, vrmf, signature }))
+  return (await key.key.sign(sha256)).toString('base64')
+}
+
+function recordsOf({ package: name, ftype, filesets }: InstallpInfo, same: Pick<SignatureRecord, 'keyid' | 'timestamp' | 'signature'>): Made['records'] {
+  return filesets.map(({ fileset, vrmf }) => ({ ...same, package: name, fileset, ftype, vrmf }))
 }

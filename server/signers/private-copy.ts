@@ -4,13 +4,16 @@ import { join } from 'node:path'
 import { SigningError } from '../errors.ts'
 import type { Inspector } from '../packages/inspect.ts'
 import { workFolderFault } from './run-folder.ts'
-import type { SignablePackage } from './signer.ts'
+import type { Signable } from './signer.ts'
 
 /** What a private copy needs of the inspector: copying and hashing off the event loop. */
 export type Copier = Pick<Inspector, 'copy' | 'hash'>
 
+/** A package whose file is at hand. */
+export type CopyablePackage = Signable & Required<Pick<Signable, 'file' | 'info'>>
+
 /** What the command is given as `infile`, and how to copy and hash it. */
-export type CopyOptions = Readonly<{ path: string; signable: SignablePackage; copier: Copier; signal: AbortSignal | undefined }>
+export type CopyOptions = Readonly<{ path: string; signable: CopyablePackage; copier: Copier; signal: AbortSignal | undefined }>
 
 const PLAIN_NAME = /^[A-Za-z0-9_+][A-Za-z0-9._+-]{0,254}$/
 
@@ -32,7 +35,7 @@ export async function makePrivateCopy({ path, signable, copier, signal }: CopyOp
   try {
     const target = await open(path, 'wx', 0o400)
     try {
-      const sha256 = await copier.copy(signable, target, signal)
+      const sha256 = await copier.copy({ ...signable.file, sizeBytes: signable.sizeBytes }, target, signal)
       if (!sha256.equals(signable.sha256)) throw new SigningError('FILE_CHANGED', 'the file changed after it was inspected')
     } finally {
       // Part of writing: some file systems tell only now that there was no room.
@@ -52,7 +55,7 @@ export async function checkPrivateCopy({ path, signable, copier, signal }: CopyO
     const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
     try {
       const { size } = await handle.stat()
-      const sha256 = await copier.hash({ handle, sizeBytes: size }, signal)
+      const sha256 = await copier.hash({ handle, fileBytes: size }, signal)
       if (!sha256.equals(signable.sha256)) throw changed(undefined)
     } finally {
       await handle.close()

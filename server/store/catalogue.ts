@@ -1,16 +1,17 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
 import { SigningError } from '../errors.ts'
-import type { Signature } from '../schemas/signature.ts'
 import { storeFault } from './faults.ts'
 import { GroupCommit } from './group-commit.ts'
-import type { CatalogueEntry, SignedFile, Store } from './store.ts'
+import type { Catalogued, CatalogueEntry, SignedFile, Store } from './store.ts'
 import { toRecordRows, toSignature, toSignatureRow, wholeMs } from './tables.ts'
-import type { CatalogueTables, LatestSignatureRow } from './tables.ts'
+import type { CatalogueTables, LatestSignatureRow, SignatureRow } from './tables.ts'
 
 // Parameters of one statement are limited (32,766 in SQLite, 65,535 in PostgreSQL); a record has nine.
 const RECORDS_PER_INSERT = 1000
 const PATHS_PER_SELECT = 500
+/** More signatures over the same bytes than anybody looks at. */
+const FOUND_MAX = 100
 
 /** The {@link Store} over any database of kysely's whose schema is up to date. Closing it closes the database. */
 export class Catalogue implements Store {
@@ -28,12 +29,17 @@ export class Catalogue implements Store {
     return this.#guarded('the signature could not be recorded', () => this.#group.add(entry))
   }
 
-  get(id: string, client: string): Promise<Signature | undefined> {
+  get(id: string): Promise<Catalogued | undefined> {
     return this.#guarded('the catalogue could not be read', async () => {
-      const row = await this.#db.selectFrom('signatures').selectAll().where('id', '=', id).where('client', '=', client).executeTakeFirst()
-      if (row === undefined) return undefined
-      const records = await this.#db.selectFrom('signature_records').selectAll().where('signature_id', '=', id).orderBy('position').execute()
-      return toSignature(row, records)
+      const row = await this.#db.selectFrom('signatures').selectAll().where('id', '=', id).executeTakeFirst()
+      return row === undefined ? undefined : await this.#withRecords(row)
+    })
+  }
+
+  findByDigest(sha256: string): Promise<readonly Catalogued[]> {
+    return this.#guarded('the catalogue could not be read', async () => {
+      const rows = await this.#db.selectFrom('signatures').selectAll().where('sha256', '=', sha256).orderBy('signed_at', 'desc').limit(FOUND_MAX).execute()
+      return await Promise.all(rows.map(async (row) => await this.#withRecords(row)))
     })
   }
 
@@ -87,12 +93,19 @@ export class Catalogue implements Store {
       for (const rows of chunks(entries.flatMap(toRecordRows), RECORDS_PER_INSERT)) {
         await transaction.insertInto('signature_records').values(rows).execute()
       }
+      const latest = latestRows(entries)
+      if (latest.length === 0) return
       await transaction
         .insertInto('latest_signatures')
-        .values(latestRows(entries))
+        .values(latest)
         .onConflict((conflict) => conflict.columns(['root', 'relative_path']).doUpdateSet({ signature_id: (eb) => eb.ref('excluded.signature_id') }))
         .execute()
     })
+  }
+
+  async #withRecords(row: SignatureRow): Promise<Catalogued> {
+    const records = await this.#db.selectFrom('signature_records').selectAll().where('signature_id', '=', row.id).orderBy('position').execute()
+    return { signature: toSignature(row, records), client: row.client }
   }
 
   async #latest(root: string, relativePaths: readonly string[]) {
@@ -110,7 +123,9 @@ export class Catalogue implements Store {
 /** One row per file, the last of the group: PostgreSQL refuses a statement that would write the same row twice. */
 function latestRows(entries: readonly CatalogueEntry[]): LatestSignatureRow[] {
   const byFile = new Map<string, LatestSignatureRow>()
-  for (const { signature, file: { root, relativePath } } of entries) {
+  for (const { signature, file } of entries) {
+    if (file === undefined) continue
+    const { root, relativePath } = file
     byFile.set(JSON.stringify([root, relativePath]), { root, relative_path: relativePath, signature_id: signature.id })
   }
   return [...byFile.values()]
@@ -126,7 +141,7 @@ const PROBE: CatalogueEntry = {
   spkiSha256: '',
   file: { root: '', relativePath: '', sizeBytes: 0, modifiedAtMs: 0 },
   signature: {
-    id: 'probe', filename: '', sha256: '', sizeBytes: 0, keyid: '', algorithm: 'rsa-2048-sha256', covers: 'file', signature: '',
+    id: 'probe', filename: '', format: 'installp', source: 'path', sha256: '', sizeBytes: 0, keyid: '', algorithm: 'rsa-2048-sha256', covers: 'file', signature: '',
     signedAt: '', replayed: false, records: [],
   },
 }

@@ -44,7 +44,8 @@ export function withSignatureFile(store: Store, file: SignatureFile): Store {
       recording.add(recorded)
       return recorded.finally(() => recording.delete(recorded))
     },
-    get: (id, client) => store.get(id, client),
+    get: (id) => store.get(id),
+    findByDigest: (sha256) => store.findByDigest(sha256),
     signedAmong: (root, files) => store.signedAmong(root, files),
     probe: async () => {
       await store.probe()

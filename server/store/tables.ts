@@ -8,6 +8,7 @@ export type SignatureRow = Readonly<{
   signed_at: string
   client: string
   spki_sha256: string
+  /** Empty, like the path, for what the server could not read itself. */
   root: string
   relative_path: string
   filename: string
@@ -18,6 +19,8 @@ export type SignatureRow = Readonly<{
   algorithm: Signature['algorithm']
   covers: Signature['covers']
   signature: string
+  format: Signature['format']
+  source: Signature['source']
 }>
 
 /** One row of `signature_records`: a line of the signature file, `position` counted from 0 in the order of `lpp_name`. */
@@ -40,16 +43,18 @@ export function toSignatureRow({ signature, client, spkiSha256, file }: Catalogu
     signed_at: signature.signedAt,
     client,
     spki_sha256: spkiSha256,
-    root: file.root,
-    relative_path: file.relativePath,
+    root: file?.root ?? '',
+    relative_path: file?.relativePath ?? '',
     filename: signature.filename,
     size_bytes: signature.sizeBytes,
-    modified_at_ms: wholeMs(file.modifiedAtMs),
+    modified_at_ms: wholeMs(file?.modifiedAtMs ?? 0),
     sha256: signature.sha256,
     keyid: signature.keyid,
     algorithm: signature.algorithm,
     covers: signature.covers,
     signature: signature.signature,
+    format: signature.format,
+    source: signature.source,
   }
 }
 
@@ -64,6 +69,8 @@ export function toSignature(row: SignatureRow, records: readonly SignatureRecord
   return {
     id: row.id,
     filename: row.filename,
+    format: row.format,
+    source: row.source,
     sha256: row.sha256,
     sizeBytes: row.size_bytes,
     keyid: row.keyid,

@@ -1,0 +1,41 @@
+import type { OpenedKey } from '../keys/key.ts'
+import type { SkipReason, Warning } from '../schemas/sign.ts'
+import type { Signature } from '../schemas/signature.ts'
+
+/** What became of one name. `place` and `durationMs` are for the log; what was never opened, or has no path, has no place. */
+export type Outcome = Readonly<{ name: string; durationMs: number; place?: Readonly<{ root: string; relativePath: string }> }> &
+  (Readonly<{ kind: 'signed'; signature: Signature }> | Readonly<{ kind: 'failed'; error: unknown }> | Readonly<{ kind: 'skipped'; reason: SkipReason }>)
+
+/** A signing run that has begun: the whole listing in name order, and the outcomes as files finish. Each name has one outcome. */
+export type SignRun = Readonly<{ kind: 'file' | 'directory'; path: string; files: readonly string[]; warnings: readonly Warning[]; outcomes: AsyncIterable<Outcome> }>
+
+/** Runs `work` and returns its outcome; a throw is one too. `at` is given the place once it is known. */
+export async function outcomeOf(name: string, work: (at: (place: NonNullable<Outcome['place']>) => void) => Promise<Signature>): Promise<Outcome> {
+  const started = performance.now()
+  let place: Outcome['place']
+  const facts = () => ({ name, durationMs: performance.now() - started, ...(place === undefined ? {} : { place }) })
+  try {
+    const signature = await work(({ root, relativePath }) => void (place = { root, relativePath }))
+    return { ...facts(), kind: 'signed', signature }
+  } catch (error) {
+    return { ...facts(), kind: 'failed', error }
+  }
+}
+
+/** Returns a run of one file, whose outcome is made when it is asked for. */
+export function runOfOne(name: string, path: string, { warnings, outcome }: Readonly<{ warnings: readonly Warning[]; outcome: () => Promise<Outcome> }>): SignRun {
+  return { kind: 'file', path, files: [name], warnings, outcomes: one(outcome) }
+}
+
+async function* one(make: () => Promise<Outcome>): AsyncGenerator<Outcome> {
+  yield await make()
+}
+
+/** What a person should know of every signature of this key. */
+export function keyWarnings({ covers, keyid }: OpenedKey): readonly Warning[] {
+  if (covers === 'file') return []
+  return [{ code: 'SIGNATURE_UNVERIFIED', detail: `what the command behind key ${keyid} signs is not known, so its signatures were not verified` }]
+}
+
+/** What a person should know of every signature over a digest alone. */
+export const CONTENT_NOT_SEEN: Warning = { code: 'CONTENT_NOT_SEEN', detail: 'the server signed a digest and never saw the file; package and filesets are what the client said' }
