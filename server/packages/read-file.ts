@@ -106,7 +106,7 @@ function writeAll(fd: number, chunk: Buffer, position: number): void {
 type Described = Readonly<Pick<PackageInfo & { kind: 'installp' }, 'kind' | 'installp'> | { kind: 'toc' } | { kind: 'other' }>
 
 function describe(scan: PackageScan): Described {
-  return scan.kind === 'installp' ? describeInstallp(scan) : scan
+  return scan.kind === 'installp' ? describeInstallp(scan) : { kind: scan.kind }
 }
 
 function describeInstallp({ dsb, kind, package: name, ftype, filesets, builtAt, lppNameModifiedAt }: InstallpScan): Described {
