@@ -8,7 +8,7 @@ import type { Config } from './config/load.ts'
 import { createListener, type ConnectionDeps, type Listener, type ListenerName } from './http/connections.ts'
 import { createMetrics, type Metrics } from './http/metrics.ts'
 import { identityOf } from './identity/client.ts'
-import { tlsOptions, type TlsMaterial } from './identity/tls.ts'
+import { checkTls, tlsOptions, type TlsMaterial } from './identity/tls.ts'
 import { readValidity } from './identity/validity.ts'
 import type { Keyring } from './keys/key.ts'
 import { openKeys } from './keys/open.ts'
@@ -86,6 +86,7 @@ async function listenAll({ listen, admin }: Config, listeners: ReadonlyMap<Liste
 async function openParts(config: Config, opened: AsyncDisposableStack, listeners: ReadonlyMap<ListenerName, Listener>): Promise<Parts> {
   const { limits } = config
   const tls = await readTls(config.tls)
+  checkTls(tls)
   const validity = readValidity({ certPem: tls.cert, clientCaPem: tls.clientCa, crlPem: tls.crl })
   const pool = createThreadPool({ module: WORKER_MODULE, size: availableParallelism(), maxWaiting: limits.waitingFiles })
   opened.defer(async () => await pool.close())

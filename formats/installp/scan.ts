@@ -1,11 +1,11 @@
 import { Buffer } from 'node:buffer'
 import { FormatError } from '../error.ts'
-import { createDsbDetector } from '../signature/dsb.ts'
+import { FORMAT_HEAD_BYTES, recogniseFormat } from '../recognise.ts'
+import { createDsbDetector } from '../signature/dsb-detector.ts'
 import { createBffReader } from './bff.ts'
 import { FILE_TYPE } from './bff-record.ts'
-import { BFF_MAGIC, BFF_MAGIC_UNSUPPORTED } from './bff-steps.ts'
 import { parseLppName } from './lpp-name.ts'
-import { TOC_HEAD_BYTES, isTocHead } from './toc.ts'
+import type { FileFormat, OtherFormat } from '../recognise.ts'
 import type { FileRecord } from './bff-record.ts'
 import type { LppName } from './lpp-name.ts'
 
@@ -22,13 +22,18 @@ export type InstallpScan = Readonly<{
   dsb: boolean
 }>
 
-/** What a file is, by its content: a package, a table of contents (`.toc`), or neither. */
-export type PackageScan = InstallpScan | Readonly<{ kind: 'toc' }> | Readonly<{ kind: 'other' }>
+/** What a file is, by its content: a package, a table of contents (`.toc`), or something else, perhaps of a format that is recognised. */
+export type PackageScan = InstallpScan | Readonly<{ kind: 'toc' }> | Readonly<{ kind: 'other'; format: OtherFormat }>
+
+/** What a scanner knows so far: `undecided`, or the `kind` it will end with, unless a file that starts like a package is none. */
+export type PackageVerdict = 'undecided' | PackageScan['kind']
 
 /** A push scanner: it wants every chunk of a file, in order, and answers at the end. */
 export type PackageScanner = Readonly<{
   /** Takes the next bytes; keeps no reference to `chunk`. @throws FormatError see {@link createPackageScanner} */
   push(chunk: Uint8Array): void
+  /** Returns what is certain after at most {@link FORMAT_HEAD_BYTES} bytes; whoever wants packages only can stop reading then. */
+  verdict(): PackageVerdict
   /** Says that there are no more bytes, and returns what the file is. @throws FormatError see {@link createPackageScanner} */
   end(): PackageScan
 }>
@@ -40,7 +45,6 @@ const LPP_NAME_MEMBERS_MAX = 16
 export const LPP_NAME_BYTES_MAX = 1024 * 1024
 
 const LPP_NAME = './lpp_name'
-const MAGIC_BYTES = 4
 
 /**
  * Returns a scanner that tells what a file is while its bytes go by. Once `lpp_name` is read (in a real package within the first few
@@ -54,42 +58,40 @@ export function createPackageScanner(): PackageScanner {
   const dsb = createDsbDetector()
   const search = createLppNameSearch()
   let head = Buffer.alloc(0)
-  let phase: 'head' | 'package' | 'done' = 'head'
+  let format: FileFormat | undefined
 
   function push(chunk: Uint8Array): void {
     dsb.push(chunk)
-    if (phase === 'head') pushHead(chunk)
-    else if (phase === 'package') pushPackage(chunk)
+    if (format === undefined) pushHead(chunk)
+    else if (format === 'installp') search.push(chunk)
   }
 
   function pushHead(chunk: Uint8Array): void {
-    const taken = chunk.subarray(0, TOC_HEAD_BYTES - head.length)
+    const taken = chunk.subarray(0, FORMAT_HEAD_BYTES - head.length)
     head = Buffer.concat([head, taken])
-    if (head.length < MAGIC_BYTES) return
-    if (isPackageMagic(head)) {
-      pushPackage(head)
-      pushPackage(chunk.subarray(taken.length))
-    } else if (head.length === TOC_HEAD_BYTES) {
-      phase = 'done'
-    }
-  }
-
-  function pushPackage(chunk: Uint8Array): void {
-    phase = 'package'
-    search.push(chunk)
-    if (search.found() !== undefined) phase = 'done'
+    const looksLike = recogniseFormat(head)
+    // The mark of a package is the first thing looked for: four bytes decide. For anything else the whole head does.
+    if (looksLike === 'installp' || head.length === FORMAT_HEAD_BYTES) format = looksLike
+    if (format !== 'installp') return
+    search.push(head)
+    search.push(chunk.subarray(taken.length))
   }
 
   function end(): PackageScan {
-    if (phase === 'package') search.end()
-    const found = search.found()
-    if (found !== undefined) return { ...found, dsb: dsb.isDetected() }
-    return { kind: isTocHead(head) ? 'toc' : 'other' }
+    format ??= recogniseFormat(head)
+    if (format === 'toc') return { kind: 'toc' }
+    if (format !== 'installp') return { kind: 'other', format }
+    return { ...search.end(), dsb: dsb.isDetected() }
   }
-  return { push, end }
+
+  function verdict(): PackageVerdict {
+    if (format === undefined) return 'undecided'
+    return format === 'installp' || format === 'toc' ? format : 'other'
+  }
+  return { push, verdict, end }
 }
 
-type LppNameSearch = Readonly<{ push(chunk: Uint8Array): void; end(): void; found(): Omit<InstallpScan, 'dsb'> | undefined }>
+type LppNameSearch = Readonly<{ push(chunk: Uint8Array): void; end(): Omit<InstallpScan, 'dsb'> }>
 
 /** Feeds the reader until `lpp_name` is there, and then stops it. */
 function createLppNameSearch(): LppNameSearch {
@@ -122,7 +124,13 @@ function createLppNameSearch(): LppNameSearch {
     },
     onEnd: () => { throw missing() },
   })
-  return { push: reader.push, end: reader.end, found: () => found }
+
+  function end(): Omit<InstallpScan, 'dsb'> {
+    reader.end()
+    // A reader that ends without an error was stopped by us, or has come to an end record, and that is an error.
+    return found as Omit<InstallpScan, 'dsb'>
+  }
+  return { push: reader.push, end }
 }
 
 function describe({ package: name, type, filesets }: LppName): Pick<InstallpScan, 'kind' | 'package' | 'ftype' | 'filesets'> {
@@ -138,9 +146,4 @@ function checkLppNameMember(member: FileRecord): void {
 
 function missing(): FormatError {
   return new FormatError('LPP_NAME_MISSING', `no file lpp_name is among the first ${LPP_NAME_MEMBERS_MAX} members of the package`)
-}
-
-function isPackageMagic(head: Buffer): boolean {
-  const magic = head.toString('hex', 0, MAGIC_BYTES)
-  return magic === BFF_MAGIC || magic === BFF_MAGIC_UNSUPPORTED
 }

@@ -69,7 +69,7 @@ export function parseSignatureFile(source: string | Uint8Array, options: Signatu
  * @throws FormatError as {@link parseSignatureFile}, for a field that would not read back
  */
 export function formatSignatureRecord(record: SignatureRecord): string {
-  const checked = checkRecord(record)
+  const checked = checkSignatureRecord(record)
   const { package: name, fileset, vrmf, ftype, keyid, timestamp, signature } = checked
   return [name, fileset, vrmf, ftype, keyid, timestamp, signature].join(':')
 }
@@ -90,14 +90,16 @@ function parseRecord(line: string, signatureBytes: number | undefined): Signatur
     throw new FormatError('SIGNATURE_FIELD_COUNT', `a signature record has 7 fields, this one has ${fields.length}`)
   }
   const [name, fileset, vrmf, ftype, keyid, timestamp, signature] = fields as [string, string, string, string, string, string, string]
-  const record = checkRecord({ keyid, package: name, timestamp, fileset, ftype, vrmf, signature })
-  if (signatureBytes !== undefined && Buffer.byteLength(signature, 'base64') !== signatureBytes) {
-    throw new FormatError('SIGNATURE_LENGTH_WRONG', `the signature is not ${signatureBytes} bytes long, as the key demands`)
-  }
-  return record
+  return checkSignatureRecord({ keyid, package: name, timestamp, fileset, ftype, vrmf, signature }, signatureBytes)
 }
 
-function checkRecord(record: SignatureRecord): SignatureRecord {
+/**
+ * Returns `record` when every field of it can stand in a signature file, and in the catalogue on AIX, whose columns set the widths.
+ * `signatureBytes`, where given, is the length that the decoded signature must have.
+ * @throws FormatError `NAME_MALFORMED`, `VRMF_MALFORMED`, `FTYPE_MALFORMED`, `KEYID_MALFORMED`, `TIMESTAMP_MALFORMED`,
+ * `SIGNATURE_NOT_BASE64`, `SIGNATURE_LENGTH_WRONG`
+ */
+export function checkSignatureRecord(record: SignatureRecord, signatureBytes?: number): SignatureRecord {
   checkName(record.package)
   checkName(record.fileset)
   parseVrmf(record.vrmf)
@@ -107,6 +109,9 @@ function checkRecord(record: SignatureRecord): SignatureRecord {
     throw new FormatError('TIMESTAMP_MALFORMED', 'a timestamp has 1 to 63 digits and date marks, without a colon')
   }
   checkSignature(record.signature)
+  if (signatureBytes !== undefined && Buffer.byteLength(record.signature, 'base64') !== signatureBytes) {
+    throw new FormatError('SIGNATURE_LENGTH_WRONG', `the signature is not ${signatureBytes} bytes long, as the key demands`)
+  }
   return record
 }
 

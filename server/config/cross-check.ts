@@ -13,7 +13,7 @@ export function crossCheck(config: Partially<ConfigFile>, report: Report): void 
   reportTwice(roots, 'roots', 'name', ({ name }) => name, report)
   reportTwice(keys, 'keys', 'keyid', ({ keyid }) => keyid, report)
   reportTwice(clients, 'clients', 'name', ({ name }) => name, report)
-  reportTwice(clients, 'clients', 'match', ({ match }) => (match === undefined ? undefined : JSON.stringify(match)), report)
+  reportTwice(clients, 'clients', 'match', ({ match }) => Object.values(match ?? {})[0], report)
   checkReferences(clients, 'keys', new Set(keys.map((key) => key?.keyid)), report)
   checkReferences(clients, 'roots', new Set(roots.map((root) => root?.name)), report)
   checkSigner(config, report)

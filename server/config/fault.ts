@@ -16,7 +16,14 @@ export class ConfigError extends Error {
   }
 }
 
-/** Returns a place as an operator writes it: `clients[0].match.san`. */
+/** Returns a place as an operator writes it: `clients[0].match.san`; a name that is none in quotes, so that it stays on its line. */
 export function formatPlace(place: Place): string {
-  return place.map((part, index) => (typeof part === 'number' ? `[${part}]` : index === 0 ? part : `.${part}`)).join('')
+  return place.map((part, index) => (typeof part === 'number' ? `[${part}]` : named(part, index === 0))).join('')
+}
+
+const NAME_LENGTH = 80
+
+function named(part: string, first: boolean): string {
+  if (!/^[A-Za-z_][\w-]{0,79}$/.test(part)) return `[${JSON.stringify(part.length > NAME_LENGTH ? `${part.slice(0, NAME_LENGTH)}…` : part)}]`
+  return first ? part : `.${part}`
 }

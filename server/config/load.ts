@@ -1,7 +1,8 @@
+import { isUtf8 } from 'node:buffer'
 import { constants } from 'node:fs'
-import { access, readFile, stat } from 'node:fs/promises'
+import { open, readFile, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { isMap, isNode, LineCounter, parseDocument, visit, type Document } from 'yaml'
+import { isMap, isNode, isScalar, LineCounter, parseDocument, visit, type Document } from 'yaml'
 import { crossCheck } from './cross-check.ts'
 import { ConfigError, type ConfigFault, type Place } from './fault.ts'
 import { ConfigFile, type DeepReadonly, type PathRole } from './schema.ts'
@@ -19,21 +20,18 @@ type Wanted = Readonly<{ place: Place; role: PathRole; path: string }>
  */
 export async function loadConfig(file: string): Promise<Config> {
   const path = resolve(file)
-  const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    throw new ConfigError(path, [{ place: [], line: 0, message: `cannot be read (${cause.code ?? 'unknown'})` }])
+  const refuse = (message: string) => new ConfigError(path, [{ place: [], line: 0, message }])
+  const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
+    throw refuse(`cannot be read (${cause.code})`)
   })
-  return await parseConfig(text, path)
+  if (!isUtf8(bytes)) throw refuse('is not UTF-8')
+  return await parseConfig(bytes.toString(), path)
 }
 
 /** Checks the text of a configuration that lies at `file`. @throws ConfigError */
 export async function parseConfig(text: string, file: string): Promise<Config> {
-  const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, strict: true, prettyErrors: false })
-  const faults: ConfigFault[] = [...document.errors, ...document.warnings].map(({ message, pos }) => ({ place: [], line: lines.linePos(pos[0]).line, message }))
-  // An alias reads as if its text stood there twice; a configuration says each thing once, in its place.
-  visit(document, { Alias: (_key, { range }) => void faults.push({ place: [], line: lines.linePos(range?.[0] ?? 0).line, message: 'aliases are not allowed' }) })
+  const { document, lines, faults } = parseYaml(text)
   if (faults.length > 0) throw new ConfigError(file, faults)
-
   const report = (place: Place, message: string) => void faults.push({ place, line: lineOf(document, lines, place), message })
   const wanted: Wanted[] = []
   const absolute = (place: Place, role: PathRole, value: string): string => {
@@ -49,6 +47,29 @@ export async function parseConfig(text: string, file: string): Promise<Config> {
   return deepFreeze({ ...config, file })
 }
 
+type Parsed = Readonly<{ document: Document; lines: LineCounter; faults: ConfigFault[] }>
+
+function parseYaml(text: string): Parsed {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, strict: true, prettyErrors: false })
+  const faults: ConfigFault[] = []
+  const fault = (position: number, message: string) => void faults.push({ place: [], line: lines.linePos(position).line, message })
+  for (const { message, pos } of [...document.errors, ...document.warnings]) fault(pos[0], message)
+  visit(document, {
+    // An alias reads as if its text stood there twice; a configuration says each thing once, in its place.
+    Alias: (_key, node) => fault(rangeOf(node), 'aliases are not allowed'),
+    Pair: (_key, { key }) => {
+      if (!isScalar(key) || typeof key.value !== 'string') fault(rangeOf(key), 'the name of a member must be text')
+    },
+  })
+  return { document, lines, faults }
+}
+
+/** Where a node begins; every node of a parsed text has a range. */
+function rangeOf(node: unknown): number {
+  return (node as Readonly<{ range: readonly [number, number, number] }>).range[0]
+}
+
 /** The line of a place: of its key where it has one, else of the value, else of the nearest thing around it that is there. */
 function lineOf(document: Document, lines: LineCounter, place: Place): number {
   for (let length = place.length; length > 0; length -= 1) {
@@ -56,7 +77,7 @@ function lineOf(document: Document, lines: LineCounter, place: Place): number {
     const name = place[length - 1]
     const key = isMap(parent) ? parent.items.find((pair) => String(pair.key) === String(name))?.key : undefined
     const node = isNode(key) ? key : document.getIn(place.slice(0, length), true)
-    if (isNode(node) && node.range) return lines.linePos(node.range[0]).line
+    if (isNode(node)) return lines.linePos(rangeOf(node)).line
   }
   return 1
 }
@@ -72,10 +93,17 @@ async function fileFault(role: PathRole, path: string): Promise<string | undefin
   if (role === 'made') return undefined
   const stats = await stat(path).catch((error: NodeJS.ErrnoException) => error)
   if (stats instanceof Error) return stats.code === 'ENOENT' ? `there is no ${role === 'directory' ? 'directory' : 'file'} ${path}` : `${path} cannot be read (${stats.code})`
-  if (role === 'directory') return stats.isDirectory() ? undefined : `${path} is not a directory`
-  if (!stats.isFile()) return `${path} is not a regular file`
+  if (role === 'directory' && !stats.isDirectory()) return `${path} is not a directory`
+  if (role !== 'directory' && !stats.isFile()) return `${path} is not a regular file`
   if (role === 'secret' && (stats.mode & 0o077) !== 0) return `others may read ${path}; chmod 600 it`
-  return await access(path, constants.R_OK).then(() => undefined, () => `${path} cannot be read`)
+  return await tryOut(role, path).then(() => undefined, () => `${path} cannot be read`)
+}
+
+async function tryOut(role: PathRole, path: string): Promise<void> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  await handle.close()
+  // A directory that may be read but not searched shows names and opens nothing.
+  if (role === 'directory') await stat(`${path}/.`)
 }
 
 function deepFreeze<T>(value: T): T {

@@ -8,18 +8,23 @@ import { OPERATIONS } from '../schemas/whoami.ts'
  */
 export type PathRole = 'file' | 'secret' | 'directory' | 'made'
 
+/** Something without control characters: a NUL ends a path for the system, a line break a line of a message. */
+export const PRINTABLE = '^[^\\u0000-\\u001f\\u007f]+$'
+
 const closed = <T extends TProperties>(properties: T, description: string) => Type.Object(properties, { additionalProperties: false, description })
 const section = <T extends TProperties>(properties: T, description: string) => Type.Object(properties, { additionalProperties: false, default: {}, description })
-const filePath = (pathRole: PathRole, description: string) => Type.String({ minLength: 1, maxLength: 4096, pathRole, description })
+const text = (description: string, options: object = {}) => Type.String({ maxLength: 4096, pattern: PRINTABLE, description, ...options })
+const filePath = (pathRole: PathRole, description: string) => text(description, { pathRole })
 const name = (description: string) => Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$', description })
 const keyid = (description: string) => Type.String({ pattern: '^[0-9]{1,10}$', description })
+const host = (description: string) => Type.String({ pattern: '^[A-Za-z0-9._:%-]{1,255}$', default: '127.0.0.1', description })
 const port = (fallback: number, description: string) => Type.Integer({ minimum: 0, maximum: 65535, default: fallback, description: `${description} 0 takes a free one.` })
 const positive = (fallback: number, description: string, maximum = Number.MAX_SAFE_INTEGER) => Type.Integer({ minimum: 1, maximum, default: fallback, description })
 const kind = <const K extends string>(value: K, description: string) => Type.Unsafe<K>({ type: 'string', const: value, description })
 
 const Listen = section(
   {
-    host: Type.String({ minLength: 1, default: '127.0.0.1', description: 'Address of the two service ports.' }),
+    host: host('Address of the two service ports.'),
     port: port(6000, 'The service port. 6000 is a bad port of the fetch standard: browsers and fetch refuse it, curl and the SDK do not.'),
     browserPort: port(6443, 'A second port with the same rules for browsers and fetch.'),
   },
@@ -28,7 +33,7 @@ const Listen = section(
 
 const Admin = section(
   {
-    host: Type.String({ minLength: 1, default: '127.0.0.1', description: 'Address of the administration port; it has no TLS and no authentication, so keep it on loopback.' }),
+    host: host('Address of the administration port; it has no TLS and no authentication, so keep it on loopback.'),
     port: port(6001, 'Health and metrics, GET only.'),
   },
   'The administration listener.',
@@ -105,12 +110,12 @@ const EmbeddedSigner = closed(
 const CommandSigner = closed(
   {
     kind: kind('command', 'A program in the manner of create_pkgsign makes the records.'),
-    command: Type.Array(Type.String({ minLength: 1 }), {
+    command: Type.Array(text('The program, or an argument.'), {
       minItems: 1,
       description: 'The program and extra arguments that come before `-a infile=…`. A name without a slash is looked up in PATH of `environment`, else of the server.',
     }),
-    passin: Type.Optional(Type.String({ minLength: 1, maxLength: 4096, description: 'Absolute path of the password file, handed on as `-a passin=…`.' })),
-    environment: Type.Record(Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]*$' }), Type.String(), {
+    passin: Type.Optional(text('Absolute path of the password file, handed on as `-a passin=…`.')),
+    environment: Type.Record(Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]*$' }), Type.String({ pattern: '^[^\\u0000]*$' }), {
         additionalProperties: false,
         default: {},
         description: 'The whole environment of the command; nothing of the server\'s own is inherited but PATH, LANG and ODMDIR, where set.',
@@ -168,6 +173,7 @@ export const ConfigFile = closed(
     keys: Type.Array(Type.Union([FileKey, CommandKey]), { minItems: 1, description: 'The signing keys.' }),
     signer: Type.Union([EmbeddedSigner, CommandSigner], { default: { kind: 'embedded' }, description: 'Who makes the records.' }),
     clients: Type.Array(Client, { description: 'Who may do what. A client that is not listed may do nothing.' }),
+<<<<<<< HEAD
     formats: section(
       {
         accept: Type.Array(Type.Enum(ACCEPTABLE_FORMATS, { type: 'string' }), {
@@ -188,6 +194,9 @@ export const ConfigFile = closed(
     ),
     uploadDir: Type.Optional(filePath('directory', 'Where uploads lie, without a name, while they are signed. Default: the system\'s temporary folder.')),
     store: section({ url: Type.String({ pattern: '^sqlite:.+$', default: 'sqlite:var/signing.db', description: '`sqlite:` and the path of the catalogue.' }) }, 'Where signatures are kept.'),
+=======
+    store: section({ url: Type.String({ pattern: '^sqlite:[^\\u0000-\\u001f\\u007f]+$', default: 'sqlite:var/signing.db', description: '`sqlite:` and the path of the catalogue.' }) }, 'Where signatures are kept.'),
+>>>>>>> main
     signatureFile: Type.Optional(filePath('made', 'Every record is also appended to this signature file, one write per package.')),
     limits: Limits,
     shutdown: section({ deadlineMs: positive(30_000, 'How long running requests may take after SIGTERM.', 3_600_000) }, 'Stopping.'),

@@ -1,18 +1,19 @@
 import type { TSchema } from 'typebox'
 import { Value } from 'typebox/value'
 import type { Place } from './fault.ts'
-import type { PathRole } from './schema.ts'
+import { PRINTABLE, type PathRole } from './schema.ts'
 
-/** Told of every fault, and of every path with what it is for. `member` names the key of an unknown member, for its line. */
+/** Told of every fault, and of every path with what it is for. */
 export type Listener = Readonly<{
   fault: (place: Place, message: string) => void
   path: (place: Place, role: PathRole, value: string) => string
 }>
 
-type Node = TSchema &
+/** A JSON Schema of this configuration, as far as it is read here. */
+export type Node = TSchema &
   Readonly<{
     type?: string
-    const?: unknown
+    const?: string
     default?: unknown
     pattern?: string
     enum?: readonly unknown[]
@@ -20,6 +21,7 @@ type Node = TSchema &
     anyOf?: readonly Node[]
     items?: Node
     properties?: Readonly<Record<string, Node>>
+    patternProperties?: Readonly<Record<string, Node>>
     required?: readonly string[]
   }>
 
@@ -32,6 +34,7 @@ export function takeValue(schema: TSchema, value: unknown, listener: Listener, p
   const given = value === undefined ? structuredClone(node.default) : value
   if (node.anyOf !== undefined) return takeVariant(node.anyOf, given, listener, place)
   if (node.properties !== undefined) return takeObject(node, given, listener, place)
+  if (node.patternProperties !== undefined) return takeRecord(node.patternProperties, given, listener, place)
   if (node.items !== undefined) return takeArray(node, given, listener, place)
   return takeLeaf(node, given, listener, place)
 }
@@ -50,28 +53,43 @@ function takeObject({ properties = {}, required = [] }: Node, value: unknown, li
   return taken
 }
 
-function takeArray(node: Node, value: unknown, listener: Listener, place: Place): unknown {
+/** A mapping whose names the operator chooses, within a pattern. */
+function takeRecord(patterns: Readonly<Record<string, Node>>, value: unknown, listener: Listener, place: Place): unknown {
+  if (!isObject(value)) return void listener.fault(place, 'must be a mapping')
+  const taken: [string, unknown][] = []
+  for (const [name, item] of Object.entries(value)) {
+    const [, schema] = Object.entries(patterns).find(([pattern]) => new RegExp(pattern).test(name)) ?? []
+    if (schema === undefined) listener.fault([...place, name], `the name must match ${Object.keys(patterns).join(' or ')}`)
+    else taken.push([name, takeValue(schema, item, listener, [...place, name])])
+  }
+  return Object.fromEntries(taken)
+}
+
+function takeArray({ items, ...own }: Node, value: unknown, listener: Listener, place: Place): unknown {
   if (!Array.isArray(value)) return void listener.fault(place, 'must be a list')
   // The list's own rules (length, no duplicates); what is wrong with an item is reported at the item.
-  takeLeaf({ ...node, items: {} } as Node, value, listener, place)
-  return value.map((item, index) => takeValue(node.items ?? {}, item, listener, [...place, index]))
+  takeLeaf(own, value, listener, place)
+  return value.map((item, index) => takeValue(items as Node, item, listener, [...place, index]))
 }
 
-/** Chooses the variant by its constant member (`kind`), or by the member that only it has, so that faults name what is wrong and not "none fits". */
+/** Chooses the variant by its mark, so that faults name what is wrong and not "none fits". */
 function takeVariant(variants: readonly Node[], value: unknown, listener: Listener, place: Place): unknown {
   if (!isObject(value)) return void listener.fault(place, 'must be a mapping')
-  const variant = variants.find(({ properties = {} }) => {
-    const [first] = Object.entries(properties)
-    const [name, { const: constant }] = Object.entries(properties).find(([, member]) => member.const !== undefined) ?? first ?? ['', {}]
-    return constant === undefined ? Object.hasOwn(value, name) : value[name] === constant
-  })
-  if (variant === undefined) return void listener.fault(place, `must be ${variants.map(describeVariant).join(' or ')}`)
-  return takeObject(variant, value, listener, place)
+  const variant = variants.map(markOf).find(({ name, constant }) => (constant === undefined ? Object.hasOwn(value, name) : value[name] === constant))
+  if (variant === undefined) return void listener.fault(place, `must be ${variants.map(markOf).map(describeMark).join(' or ')}`)
+  return takeObject(variant.node, value, listener, place)
 }
 
-function describeVariant({ properties = {} }: Node): string {
-  const [name, member] = Object.entries(properties).find(([, { const: constant }]) => constant !== undefined) ?? Object.entries(properties)[0] ?? ['', {} as Node]
-  return member.const === undefined ? `{ ${name}: … }` : `{ ${name}: ${String(member.const)}, … }`
+type Mark = Readonly<{ node: Node; name: string; constant: string | undefined }>
+
+/** What tells a variant from its siblings: its constant member (`kind`), else its first, which no other has. */
+export function markOf(node: Node): Mark {
+  const members = Object.entries(node.properties as Readonly<Record<string, Node>>).map(([name, member]) => ({ node, name, constant: member.const }))
+  return members.find(({ constant }) => constant !== undefined) ?? (members[0] as Mark)
+}
+
+function describeMark({ name, constant }: Mark): string {
+  return constant === undefined ? `{ ${name}: … }` : `{ ${name}: ${constant}, … }`
 }
 
 function takeLeaf(node: Node, value: unknown, listener: Listener, place: Place): unknown {
@@ -83,6 +101,7 @@ function takeLeaf(node: Node, value: unknown, listener: Listener, place: Place):
 function leafFault({ type, enum: allowed, pattern }: Node, message: string, value: unknown): string {
   if (allowed !== undefined) return `must be one of ${allowed.join(', ')}`
   if (type === 'string' && typeof value === 'number') return 'must be text: put it in quotes'
+  if (pattern === PRINTABLE && typeof value === 'string') return 'must be text without control characters, 1 to 4096 characters long'
   return pattern !== undefined && typeof value === 'string' ? `must match ${pattern}` : message
 }
 

@@ -9,7 +9,7 @@ export function parseSubjectAltName(text: string | undefined): readonly string[]
   const names: string[] = []
   let rest = text
   while (rest !== '') {
-    const entry = /^([A-Za-z ]+):(?:("(?:[^"\\]|\\.)*")|([^",]*))(?:, |$)/.exec(rest)
+    const entry = /^([A-Za-z0-9 ]+):(?:("(?:[^"\\]|\\.)*")|([^",]*))(?:, |$)/.exec(rest)
     if (entry === null) return []
     const [whole, type, quoted, plain] = entry
     const value = quoted === undefined ? plain : decode(quoted)
@@ -22,8 +22,7 @@ export function parseSubjectAltName(text: string | undefined): readonly string[]
 
 function decode(quoted: string): string | undefined {
   try {
-    const value: unknown = JSON.parse(quoted)
-    return typeof value === 'string' ? value : undefined
+    return JSON.parse(quoted) as string
   } catch {
     return undefined
   }

@@ -1,4 +1,4 @@
-import type { TlsOptions } from 'node:tls'
+import { createSecureContext, type TlsOptions } from 'node:tls'
 
 /** The PEM texts that both service ports stand on. */
 export type TlsMaterial = Readonly<{ cert: string; key: string; clientCa: string; crl?: string }>
@@ -18,5 +18,17 @@ export function tlsOptions({ cert, key, clientCa, crl }: TlsMaterial, handshakeM
     minVersion: 'TLSv1.3',
     handshakeTimeout: handshakeMs,
     ALPNProtocols: ['http/1.1'],
+  }
+}
+
+/**
+ * Checks that OpenSSL takes the server's certificate with its key.
+ * @throws Error with a sentence for the operator
+ */
+export function checkTls({ cert, key }: TlsMaterial): void {
+  try {
+    createSecureContext({ cert, key })
+  } catch (cause) {
+    throw new Error(`the server cannot use tls.cert with tls.key: ${(cause as NodeJS.ErrnoException).code}`, { cause })
   }
 }

@@ -5,10 +5,12 @@ import * as formats from '../../formats/index.ts'
 
 void t.test('the published names are exactly these', async (t) => {
   t.strictSame(Object.keys(formats).sort(), [
-    'DSB_EYE_CATCHER', 'FORMAT_ERROR_CODES', 'FormatError', 'NAME_BYTES_MAX', 'SHA256_DIGEST_INFO_PREFIX', 'SIGNATURE_FILE_HEADER',
-    'SIGNATURE_FILE_RECORDS_MAX', 'VRMF_PART_MAX', 'bffChunks', 'checkFtype', 'checkName', 'createBffReader', 'createDsbDetector',
-    'createPackageScanner', 'encodeDigestInfo', 'formatLppName', 'formatSignatureFile', 'formatSignatureRecord', 'formatVrmf',
-    'normaliseVrmf', 'packageChunks', 'parseLppName', 'parseSignatureFile', 'parseVrmf', 'verifySignature', 'writeBff', 'writePackage',
+    'DSB_BYTES_MAX', 'DSB_EYE_CATCHER', 'DSB_KEY_DIRECTORY', 'DSB_TAIL_BYTES', 'FORMAT_ERROR_CODES', 'FORMAT_HEAD_BYTES', 'FormatError',
+    'NAME_BYTES_MAX', 'SHA256_DIGEST_INFO_PREFIX', 'SIGNATURE_FILE_HEADER', 'SIGNATURE_FILE_RECORDS_MAX', 'VRMF_PART_MAX', 'bffChunks',
+    'checkFtype', 'checkName', 'createBffReader', 'createDsbDetector', 'createPackageScanner', 'encodeDigestInfo', 'findDsb', 'formatDsb',
+    'formatDscScript', 'formatDscStanzas', 'formatLppName', 'formatSignatureFile', 'formatSignatureRecord', 'formatVrmf', 'normaliseVrmf',
+    'packageChunks', 'parseDsb', 'parseDscScript', 'parseDscStanzas', 'parseLppName', 'parseSignatureFile', 'parseVrmf', 'recogniseFormat',
+    'verifySignature', 'writeBff', 'writePackage',
   ])
 })
 
@@ -23,6 +25,7 @@ void t.test('every error code is distinct and thrown somewhere', async (t) => {
   t.equal(new Set(FORMAT_ERROR_CODES).size, FORMAT_ERROR_CODES.length)
   const folder = new URL('../../formats/', import.meta.url)
   const files = ['bff-record', 'bff-steps', 'bff-trailer', 'bff', 'lpp-name', 'name', 'scan', 'unpack', 'vrmf'].map((name) => `installp/${name}.ts`)
-  const source = [...files, 'signature/file.ts'].map((name) => readFileSync(new URL(name, folder), 'utf8')).join('\n')
+  const signatures = ['file', 'dsb', 'dsb-find', 'dsb-key', 'dsc'].map((name) => `signature/${name}.ts`)
+  const source = [...files, ...signatures].map((name) => readFileSync(new URL(name, folder), 'utf8')).join('\n')
   for (const code of FORMAT_ERROR_CODES) t.ok(source.includes(`'${code}'`), code)
 })

@@ -1,69 +1,36 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { mkdirSync, readFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import type { Test } from 'tap'
 import { parseSignatureFile } from '../../formats/index.ts'
 import type { ErrorCode } from '../../server/errors.ts'
 import type { Signature } from '../../server/schemas/signature.ts'
+import { fakeCommand, fakeRuns, setFaults } from '../helpers/fake-command.ts'
+import type { FakeRun } from '../helpers/fake-command.ts'
 import { askAt, clientOf, problemIn } from '../helpers/client.ts'
 import { count } from '../helpers/full-size.ts'
 import { isSignatureOf, putPackage, putPackages } from '../helpers/packages.ts'
 import { makePlace } from '../helpers/place.ts'
-import type { ConfigMembers, Place } from '../helpers/place.ts'
 import { eventually, isRunning } from '../helpers/processes.ts'
 import { startServer } from '../helpers/server.ts'
 import type { TestServer } from '../helpers/server.ts'
 
-const FAKE = fileURLToPath(new URL('../fakes/create_pkgsign', import.meta.url))
 /** What the fake prints when it fails; it must never reach a client. */
 const PRINTED = 'secret detail'
-
-type Wrapped = Readonly<{ signer?: Readonly<Record<string, unknown>>; covers?: 'file' | 'unverified'; members?: ConfigMembers }>
-
-/** A configuration whose signer is the fake command, with the switches that {@link turnOn} chose last. */
-function commandConfig({ signer = {}, covers = 'file', members = {} }: Wrapped = {}): (place: Place) => ConfigMembers {
-  return ({ folder, privateKeyPath }) => {
-    const program = join(folder, 'create_pkgsign')
-    const passin = join(folder, 'pswd.file')
-    writeFileSync(join(folder, 'switches'), '')
-    // The switches are read at each run, so that one server can meet every fault.
-    writeFileSync(program, `#!/bin/sh\nexec "${FAKE}" $(cat "${folder}/switches") "$@"\n`, { mode: 0o755 })
-    writeFileSync(passin, 'unused\n', { mode: 0o600 })
-    mkdirSync(join(folder, 'runs'), { recursive: true })
-    const environment = { PATH: `${dirname(process.execPath)}:/usr/bin:/bin`, FAKE_KEY: privateKeyPath, FAKE_LOG: join(folder, 'fake.log') }
-    return {
-      keys: [{ keyid: '1001', kind: 'command', publicKey: '1001.pub.pem', covers }],
-      signer: { kind: 'command', command: [program], passin, environment, timeoutMs: 10_000, outputBytes: 1_000_000, workDir: 'runs', ...signer },
-      signatureFile: 'records',
-      ...members,
-    }
-  }
-}
-
-function turnOn({ folder }: Place, ...switches: readonly string[]): void {
-  writeFileSync(join(folder, 'switches'), switches.map((name) => `--fault=${name}`).join(' '))
-}
-
-type Run = Readonly<{ pid: number; argv: readonly string[]; cwd: string; env: Readonly<Record<string, string>>; child?: number }>
-
-function runsOf({ folder }: Place): readonly Run[] {
-  const log = join(folder, 'fake.log')
-  return existsSync(log) ? readFileSync(log, 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line) as Run) : []
-}
 
 /** After a run nothing of it may be left: no folder, no process. */
 async function assertNothingLeft(t: Test, server: TestServer): Promise<void> {
   t.strictSame(readdirSync(join(server.folder, 'runs')), [], 'no folder of a run is left')
-  const pids = runsOf(server).flatMap(({ pid, child }) => (child === undefined ? [pid] : [child]))
+  const pids = fakeRuns(server).flatMap(({ pid, child }) => (child === undefined ? [pid] : [child]))
   await eventually(() => !pids.some(isRunning))
 }
 
 const path = (server: TestServer, name = 'PkgA.1.0.0.0.bff') => join(server.root, name)
 
 void t.test('the wrapped command signs: its records are verified, kept and answered as they are', async (t) => {
-  const server = await startServer(t, { config: commandConfig() })
+  const server = await startServer(t, { config: fakeCommand() })
   const client = await clientOf(t, server.url)
   const filesets = [{ fileset: 'PkgA.rte', vrmf: '1.0.0.0' }, { fileset: 'PkgA.adt', vrmf: '7.3.2.10' }]
   putPackage(server.root, 'PkgA', { filesets })
@@ -74,7 +41,7 @@ void t.test('the wrapped command signs: its records are verified, kept and answe
     t.ok(isSignatureOf(signature, path(server), server.publicKey))
     t.match(signature, { covers: 'file', records: filesets })
     t.strictSame(answer.warnings, [])
-    const [run] = runsOf(server) as readonly [Run]
+    const [run] = fakeRuns(server) as readonly [FakeRun]
     const folder = run.cwd
     t.match(folder, new RegExp(`^${server.folder}/runs/`))
     t.strictSame(run.argv, ['-a', `infile=${folder}/PkgA.1.0.0.0.bff`, '-a', `passin=${server.folder}/pswd.file`, `${folder}/output.signature-file`])
@@ -90,11 +57,11 @@ void t.test('the wrapped command signs: its records are verified, kept and answe
     t.strictSame(answer.failures, {})
     t.strictSame(Object.keys(answer.signatures), names)
     t.ok(names.every((name) => isSignatureOf(answer.signatures[name] as Signature, join(server.root, 'many', name), server.publicKey)))
-    t.equal(new Set(runsOf(server).map(({ cwd }) => cwd)).size, total + 1, 'each run had a folder of its own')
+    t.equal(new Set(fakeRuns(server).map(({ cwd }) => cwd)).size, total + 1, 'each run had a folder of its own')
   })
 
   await t.test('records in another order than lpp_name are the same records', async (t) => {
-    turnOn(server, 'reversed')
+    setFaults(server, 'reversed')
     t.ok((await client.sign({ path: path(server) })).signatures['PkgA.1.0.0.0.bff'])
   })
 
@@ -122,11 +89,11 @@ const FAULTS: readonly (readonly [string, ErrorCode | 'OK'])[] = [
 ]
 
 void t.test('each way in which the command can fail has its code, and the server serves on', async (t) => {
-  const server = await startServer(t, { config: commandConfig() })
+  const server = await startServer(t, { config: fakeCommand() })
   const client = await clientOf(t, server.url)
   putPackage(server.root, 'PkgA', { filesets: [{ fileset: 'PkgA.rte', vrmf: '1.0.0.0' }, { fileset: 'PkgA.adt', vrmf: '7.3.2.10' }] })
   for (const [fault, want] of FAULTS) {
-    turnOn(server, fault)
+    setFaults(server, fault)
     const answer = await client.trySign({ path: path(server) })
     t.equal(answer.status === 200 ? 'OK' : problemIn(answer).code, want, fault)
     if (answer.status === 200) t.ok(isSignatureOf((JSON.parse(answer.text) as Awaited<ReturnType<typeof client.sign>>).signatures['PkgA.1.0.0.0.bff'] as Signature, path(server), server.publicKey))
@@ -136,52 +103,52 @@ void t.test('each way in which the command can fail has its code, and the server
   t.ok(JSON.stringify(failed).includes(PRINTED), 'the log has what the command printed')
   const kept = parseSignatureFile(readFileSync(join(server.folder, 'records')))
   t.equal(kept.length, 2 * FAULTS.filter(([, want]) => want === 'OK').length, 'no failure left a record')
-  turnOn(server)
+  setFaults(server)
   t.ok((await client.sign({ path: path(server) })).signatures['PkgA.1.0.0.0.bff'], 'after all that it signs')
   await assertNothingLeft(t, server)
 })
 
 void t.test('a command that hangs is stopped at its time limit, with everything it started', async (t) => {
-  const server = await startServer(t, { config: commandConfig({ signer: { timeoutMs: 700 } }) })
+  const server = await startServer(t, { config: fakeCommand({ signer: { timeoutMs: 700 } }) })
   const client = await clientOf(t, server.url)
   putPackage(server.root)
   for (const faults of [['hang'], ['ignore-term', 'fork-hang', 'hang'], ['hang-after']]) {
-    turnOn(server, ...faults)
+    setFaults(server, ...faults)
     t.match(problemIn(await client.trySign({ path: path(server) })), { code: 'SIGNER_TIMEOUT', status: 504, detail: /700 ms/ }, faults.join(' '))
   }
   await assertNothingLeft(t, server)
 })
 
 void t.test('in a directory a failing command fails each package by itself, and the answer is 200', async (t) => {
-  const server = await startServer(t, { config: commandConfig() })
+  const server = await startServer(t, { config: fakeCommand() })
   putPackages(server.root, 3)
-  turnOn(server, 'exit=1')
+  setFaults(server, 'exit=1')
   const answer = await (await clientOf(t, server.url)).sign({ path: server.root })
   t.strictSame([Object.keys(answer.failures).length, answer.signatures], [3, {}])
   t.ok(Object.values(answer.failures).every(({ code }) => code === 'SIGNER_FAILED'))
 })
 
 void t.test('of many at once no more than the configured number run and wait; the rest is answered 503 SIGNER_BUSY with Retry-After', async (t) => {
-  const server = await startServer(t, { config: commandConfig({ signer: { concurrency: 2, waiting: 3 } }) })
+  const server = await startServer(t, { config: fakeCommand({ signer: { concurrency: 2, waiting: 3 } }) })
   const client = await clientOf(t, server.url)
   putPackage(server.root)
-  turnOn(server, 'slow=800')
+  setFaults(server, 'slow=800')
   const answers = await Promise.all(Array.from({ length: 12 }, async () => await client.trySign({ path: path(server) })))
   t.strictSame(answers.map(({ status }) => status).sort(), [...Array(5).fill(200), ...Array(7).fill(503)])
   for (const answer of answers.filter(({ status }) => status === 503)) {
     t.match(problemIn(answer), { code: 'SIGNER_BUSY', retryable: true })
     t.match(answer.headers['retry-after'], /^[1-9]\d*$/)
   }
-  t.equal(runsOf(server).length, 5, 'nobody who was refused ran')
-  turnOn(server)
+  t.equal(fakeRuns(server).length, 5, 'nobody who was refused ran')
+  setFaults(server)
   t.equal((await client.trySign({ path: path(server) })).status, 200)
 })
 
 void t.test('covers: unverified signs what cannot be verified, and says so in each answer, in GET /keys and in the log', async (t) => {
-  const server = await startServer(t, { config: commandConfig({ covers: 'unverified' }) })
+  const server = await startServer(t, { config: fakeCommand({ covers: 'unverified' }) })
   const client = await clientOf(t, server.url)
   putPackage(server.root)
-  turnOn(server, 'other-bytes')
+  setFaults(server, 'other-bytes')
   const answer = await client.sign({ path: path(server) })
   t.match(answer, { signatures: { 'PkgA.1.0.0.0.bff': { covers: 'unverified' } }, warnings: [{ code: 'SIGNATURE_UNVERIFIED', detail: /1001/ }] })
   t.notOk(isSignatureOf(answer.signatures['PkgA.1.0.0.0.bff'] as Signature, path(server), server.publicKey))
@@ -189,13 +156,13 @@ void t.test('covers: unverified signs what cannot be verified, and says so in ea
   for (const ask of ['/keys', '/keys/1001']) t.match((await client.ask(ask)).text, '"covers":"unverified"')
   const [line] = await server.logged(({ msg }) => msg === 'signed package')
   t.equal(line?.['covers'], 'unverified')
-  turnOn(server, 'wrong-package')
+  setFaults(server, 'wrong-package')
   t.match(problemIn(await client.trySign({ path: path(server) })), { code: 'SIGNER_RECORD_MISMATCH' }, 'everything but the signature is still checked')
 })
 
 void t.test('covers must be chosen by name: without it the server does not start', async (t) => {
   const place = await makePlace(t)
-  const members = commandConfig()(place)
+  const members = fakeCommand()(place)
   const file = place.configure({ ...members, keys: [{ keyid: '1001', kind: 'command', publicKey: '1001.pub.pem' }] })
   const { status, stderr } = spawnSync(process.execPath, ['server/main.ts', 'check-config', '--config', file], { cwd: fileURLToPath(new URL('../..', import.meta.url)), env: { PATH: '/usr/bin' }, encoding: 'utf8' })
   t.equal(status, 1)
@@ -204,33 +171,33 @@ void t.test('covers must be chosen by name: without it the server does not start
 
 void t.test('a server that is killed with a command at work leaves no process behind, and the next one removes its folders', async (t) => {
   const place = await makePlace(t)
-  const first = await startServer(t, { place, config: commandConfig() })
+  const first = await startServer(t, { place, config: fakeCommand() })
   putPackage(first.root)
-  turnOn(first, 'fork-hang', 'hang')
+  setFaults(first, 'fork-hang', 'hang')
   const lost = (await clientOf(t, first.url)).trySign({ path: path(first) })
-  await eventually(() => runsOf(first).length === 2, 10_000)
+  await eventually(() => fakeRuns(first).length === 2, 10_000)
   first.process.kill('SIGKILL')
   await t.rejects(lost)
-  const pids = runsOf(first).map(({ pid, child }) => child ?? pid)
+  const pids = fakeRuns(first).map(({ pid, child }) => child ?? pid)
   await eventually(() => !pids.some(isRunning))
   t.equal(readdirSync(join(place.folder, 'runs')).length, 1)
-  const second = await startServer(t, { place, config: commandConfig() })
+  const second = await startServer(t, { place, config: fakeCommand() })
   t.strictSame(readdirSync(join(place.folder, 'runs')), [])
   t.ok((await (await clientOf(t, second.url)).sign({ path: path(second) })).signatures['PkgA.1.0.0.0.bff'])
 })
 
 void t.test('a client that goes away while the command works ends the command', async (t) => {
-  const server = await startServer(t, { config: commandConfig() })
+  const server = await startServer(t, { config: fakeCommand() })
   putPackage(server.root)
-  turnOn(server, 'hang')
+  setFaults(server, 'hang')
   const client = await clientOf(t, server.url)
   const gone = new AbortController()
   const lost = client.trySign({ path: path(server) }, { signal: gone.signal })
-  await eventually(() => runsOf(server).length === 1, 10_000)
+  await eventually(() => fakeRuns(server).length === 1, 10_000)
   gone.abort()
   await t.rejects(lost)
-  await eventually(() => !runsOf(server).some(({ pid }) => isRunning(pid)))
+  await eventually(() => !fakeRuns(server).some(({ pid }) => isRunning(pid)))
   await server.logged(({ code }) => code === 'REQUEST_ABORTED')
-  turnOn(server)
+  setFaults(server)
   t.ok((await client.sign({ path: path(server) })).signatures['PkgA.1.0.0.0.bff'])
 })

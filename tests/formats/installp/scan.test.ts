@@ -78,7 +78,7 @@ void t.test('anything else is other, and a table of contents must be exact', asy
   const stamp = '0 041299112026 2\n'
   const others: [string, string | Uint8Array][] = [
     ['nothing', ''], ['three bytes of the magic', Buffer.from('09006b', 'hex')], ['magic in the wrong order', Buffer.from('ea6b000900000000', 'hex')],
-    ['text', 'hello\n'], ['compressed interim fix', Buffer.from('1f9d9000000000', 'hex')], ['rpm', Buffer.from('edabeedb03000000', 'hex')],
+    ['text', 'hello\n'],
     ['stamp without a line end', '0 041299112026 2'], ['stamp of words', '0 today 2\n'], ['stamp with CRLF', '0 041299112026 2\r\n'],
     ['stamp and an unfinished entry', `${stamp}U843218.bff 4 R S bos.iocp {`], ['stamp and text', `${stamp}hello\n`],
     ['stamp and a blank line', `${stamp}\nU843218.bff 4 R S bos.iocp {\n`], ['entry without a stamp', 'U843218.bff 4 R S bos.iocp {\n'],
@@ -86,8 +86,41 @@ void t.test('anything else is other, and a table of contents must be exact', asy
     ['magic behind the start', Buffer.concat([Buffer.from([0]), image(file('./lpp_name', LPP_NAME))])],
   ]
   for (const [name, bytes] of others) {
-    for (const size of [262_144, 1]) t.strictSame(scan(bytes, size), { kind: 'other' }, name)
+    for (const size of [262_144, 1]) t.strictSame(scan(bytes, size), { kind: 'other', format: 'other' }, name)
   }
+})
+
+void t.test('another format is other and named, short or long', async (t) => {
+  const tar = Buffer.alloc(10_240)
+  tar.write('ustar', 257)
+  const formats: [string, Buffer][] = [['compress', Buffer.from('1f9d90', 'hex')], ['rpm', Buffer.alloc(3000, Buffer.from('edabeedb', 'hex'))], ['tar', tar]]
+  for (const [format, bytes] of formats) {
+    for (const size of [262_144, 1, 700]) t.strictSame(scan(bytes, size), { kind: 'other', format }, format)
+  }
+})
+
+void t.test('the verdict on a package is there after four bytes, on anything else after a kibibyte or at the end', async (t) => {
+  const first = (bytes: Buffer, kind: string): number => {
+    const scanner = createPackageScanner()
+    for (let at = 0; at < bytes.length; at += 1) {
+      scanner.push(bytes.subarray(at, at + 1))
+      if (scanner.verdict() !== 'undecided') {
+        t.equal(scanner.verdict(), kind)
+        return at + 1
+      }
+    }
+    t.equal(scanner.end().kind, kind)
+    t.equal(scanner.verdict(), kind, 'the end decides')
+    return Infinity
+  }
+  const toc = Buffer.from(`0 041299112026 2\nU843218.bff 4 R S bos.iocp {\n${'x'.repeat(2000)}`)
+  t.equal(first(image(file('./lpp_name', LPP_NAME)), 'installp'), 4)
+  t.equal(first(Buffer.from('09006fea', 'hex'), 'installp'), 4, 'it starts like one; whether it is one, end() says')
+  t.equal(first(toc, 'toc'), 1024)
+  t.equal(first(toc.subarray(0, 1023), 'toc'), Infinity)
+  t.equal(first(Buffer.alloc(5000, Buffer.from('edabeedb', 'hex')), 'other'), 1024)
+  t.equal(first(Buffer.from('hello'), 'other'), Infinity)
+  t.equal(createPackageScanner().verdict(), 'undecided')
 })
 
 void t.test('a file that starts like a package and is none is refused, however it is cut', async (t) => {

@@ -1,0 +1,211 @@
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import * as fc from 'fast-check'
+import t from 'tap'
+import { stringify } from 'yaml'
+import { ConfigError } from '../../../server/config/fault.ts'
+import { loadConfig, parseConfig, type Config } from '../../../server/config/load.ts'
+import { asNobody } from '../../helpers/refusals.ts'
+
+const NUM_RUNS = 300 * Number(process.env['TEST_FULL_FACTOR'] ?? 1)
+
+const folder = t.testdir({ 'server.pem': '', 'server.key': '', 'ca.pem': '', 'ca.crl': '', '1001.pem': '', '1001.pass': '', 'public.pem': '', packages: {}, more: {}, work: {} })
+for (const name of ['server.key', '1001.pem', '1001.pass']) chmodSync(join(folder, name), 0o600)
+const FILE = join(folder, 'signing-server.yaml')
+
+const MINIMAL = `tls:
+  cert: server.pem
+  key: server.key
+  clientCa: ca.pem
+roots:
+  - name: nim
+    path: packages
+keys:
+  - keyid: "1001"
+    kind: file
+    path: 1001.pem
+clients:
+  - name: bot
+    match: { san: "URI:urn:example:bot" }
+    allow: [sign]
+    keys: ["1001"]
+    roots: [nim]
+`
+const COMMAND = MINIMAL.replace('kind: file\n    path: 1001.pem', 'kind: command\n    publicKey: public.pem\n    covers: file')
+
+async function faultsOf(text: string): Promise<readonly string[]> {
+  return await parseConfig(text, FILE).then(() => [], (error: unknown) => {
+    if (!(error instanceof ConfigError)) throw error
+    return error.message.split('\n').map((line) => line.replace(`${FILE}:`, '').replaceAll(`${folder}/`, ''))
+  })
+}
+
+void t.test('a minimal configuration gets every default, absolute paths, and cannot be changed', async (t) => {
+  writeFileSync(FILE, MINIMAL)
+  const config = await loadConfig(FILE)
+  const at = (name: string) => join(folder, name)
+  t.strictSame(config, {
+    listen: { host: '127.0.0.1', port: 6000, browserPort: 6443 },
+    admin: { host: '127.0.0.1', port: 6001 },
+    tls: { cert: at('server.pem'), key: at('server.key'), clientCa: at('ca.pem') },
+    roots: [{ name: 'nim', path: at('packages') }],
+    keys: [{ keyid: '1001', kind: 'file', path: at('1001.pem') }],
+    signer: { kind: 'embedded', timestamp: { syntax: 'epoch', source: config.signer.kind === 'embedded' && config.signer.timestamp.source } },
+    clients: [{ name: 'bot', match: { san: 'URI:urn:example:bot' }, allow: ['sign'], keys: ['1001'], roots: ['nim'] }],
+    store: { url: `sqlite:${at('var/signing.db')}` },
+    limits: {
+      fileBytes: 17_179_869_184, directoryEntries: 20_000, bodyBytes: 65_536, connections: 1000, handshakeMs: 10_000, requestMs: 30_000, idleMs: 75_000, waitingFiles: 10_000,
+    },
+    shutdown: { deadlineMs: 30_000 },
+    log: { level: 'info' },
+    file: FILE,
+  } satisfies Record<string, unknown>)
+  for (const value of [config, config.tls, config.roots, config.roots[0], config.clients[0]?.allow, config.limits]) t.ok(Object.isFrozen(value))
+  t.throws(() => (config.clients as unknown as unknown[]).push({}), TypeError)
+})
+
+void t.test('every member can be given', async (t) => {
+  const given = {
+    listen: { host: '::1', port: 0, browserPort: 0 }, admin: { host: 'localhost', port: 0 },
+    tls: { cert: join(folder, 'server.pem'), key: 'server.key', clientCa: './ca.pem', crl: '../' + folder.split('/').at(-1) + '/ca.crl' },
+    roots: [{ name: 'a', path: 'packages' }, { name: 'b.2', path: 'more' }],
+    keys: [{ keyid: '1', kind: 'command', publicKey: 'public.pem', covers: 'unverified', installedPath: '/etc/security/certificates/example.pem' }],
+    signer: {
+      kind: 'command', command: ['/usr/sbin/create_pkgsign', '-x'], passin: '/etc/security/pswd.file', environment: { ODMDIR: '/etc/objrepos', EMPTY: '' },
+      timeoutMs: 1, concurrency: 64, waiting: 0, outputBytes: 1, workDir: 'work',
+    },
+    clients: [{ name: 'c', match: { spkiSha256: 'ab'.repeat(32) }, allow: [], keys: [], roots: [] }],
+    store: { url: 'sqlite:/var/lib/signing.db' }, signatureFile: 'var/signatures',
+    limits: { fileBytes: 1, directoryEntries: 1, bodyBytes: 1, connections: 1, handshakeMs: 1, requestMs: 1, idleMs: 1, waitingFiles: 1 },
+    shutdown: { deadlineMs: 1 }, log: { level: 'silent' },
+  }
+  const config = await parseConfig(stringify(given), FILE)
+  t.match(config, { ...given, tls: { crl: join(folder, 'ca.crl') }, roots: [{}, { path: join(folder, 'more') }], keys: [{ publicKey: join(folder, 'public.pem') }], signer: { environment: { ODMDIR: '/etc/objrepos' }, workDir: join(folder, 'work') }, signatureFile: join(folder, 'var/signatures') })
+  const file = await parseConfig(MINIMAL.replace('path: 1001.pem', 'path: 1001.pem\n    passphraseFile: 1001.pass'), FILE)
+  t.match(file.keys, [{ passphraseFile: join(folder, '1001.pass') }])
+  for (const empty of ['listen:', 'limits:', 'limits: { fileBytes: }', 'signer:', 'log: {}']) t.strictSame(await parseConfig(`${MINIMAL}${empty}\n`, FILE), await parseConfig(MINIMAL, FILE), empty)
+})
+
+type Row = readonly [name: string, { given: string; want: readonly string[] }]
+const change = (from: string, to: string) => MINIMAL.replace(from, to)
+
+const FAULTS: readonly Row[] = [
+  ['an empty file', { given: '', want: ['1: tls is missing', '1: roots is missing', '1: keys is missing', '1: clients is missing'] }],
+  ['a scalar', { given: '42', want: ['1: must be a mapping'] }],
+  ['a list', { given: '[]', want: ['1: must be a mapping'] }],
+  ['an unknown member at the top', { given: `${MINIMAL}\nport: 6000`, want: ['19: port: unknown member; known here are listen, admin, tls, roots, keys, signer, clients, store, signatureFile, limits, shutdown, log'] }],
+  ['an unknown member of a section', { given: `${MINIMAL}listen:\n  prot: 1`, want: ['19: listen.prot: unknown member; known here are host, port, browserPort'] }],
+  ['an unknown member of an item', { given: change('    path: packages', '    path: packages\n    recursive: true'), want: ['8: roots[0].recursive: unknown member; known here are name, path'] }],
+  ['an unknown member of a variant', { given: change('kind: file', 'kind: file\n    pin: 1'), want: ['11: keys[0].pin: unknown member; known here are keyid, kind, path, passphraseFile, installedPath'] }],
+  ['both ways to match', { given: change('{ san: "URI:urn:example:bot" }', '{ san: "URI:urn:example:bot", spkiSha256: "" }'), want: ['14: clients[0].match.spkiSha256: unknown member; known here are san'] }],
+  ['an unknown member of the timestamp', { given: `${MINIMAL}signer: { kind: embedded, timestamp: { zone: UTC } }`, want: ['18: signer.timestamp.zone: unknown member; known here are syntax, source'] }],
+  ['__proto__', { given: `${MINIMAL}__proto__: { polluted: 1 }`, want: ['18: __proto__: unknown member; known here are listen, admin, tls, roots, keys, signer, clients, store, signatureFile, limits, shutdown, log'] }],
+  ['a member with an odd name', { given: `${MINIMAL}"a\\nb": 1\n"": 1`, want: ['18: ["a\\nb"]', '19: [""]'].map((place) => `${place}: unknown member; known here are listen, admin, tls, roots, keys, signer, clients, store, signatureFile, limits, shutdown, log`) }],
+  ['a missing member', { given: change('  key: server.key\n', ''), want: ['1: tls: key is missing'] }],
+  ['an unknown kind of signer', { given: `${MINIMAL}signer: { kind: gpg }`, want: ['18: signer: must be { kind: embedded, … } or { kind: command, … }'] }],
+  ['listeners of the wrong type', { given: `${MINIMAL}listen: 6000\nadmin: 6001`, want: ['18: listen: must be a mapping', '19: admin: must be a mapping'] }],
+  ['a section of the wrong type', { given: `${MINIMAL}limits: [1]`, want: ['18: limits: must be a mapping'] }],
+  ['a list of the wrong type', { given: change('[sign]', 'sign'), want: ['15: clients[0].allow: must be a list'] }],
+  ['an item of the wrong type', { given: change('- name: nim\n    path: packages', '- nim'), want: ['6: roots[0]: must be a mapping', '16: clients[0].roots[0]: there is no root nim'] }],
+  ['a keyid without quotes', { given: change('keyid: "1001"', 'keyid: 1001'), want: ['9: keys[0].keyid: must be text: put it in quotes', '16: clients[0].keys[0]: there is no key 1001'] }],
+  ['a keyid that is no number', { given: change('keyid: "1001"', 'keyid: x1'), want: ['9: keys[0].keyid: must match ^[0-9]{1,10}$', '16: clients[0].keys[0]: there is no key 1001'] }],
+  ['an unknown kind of key', { given: change('kind: file', 'kind: hsm'), want: ['9: keys[0]: must be { kind: file, … } or { kind: command, … }', '16: clients[0].keys[0]: there is no key 1001'] }],
+  ['no way to match', { given: change('{ san: "URI:urn:example:bot" }', '{}'), want: ['14: clients[0].match: must be { san: … } or { spkiSha256: … }'] }],
+  ['a client that is text', { given: MINIMAL.slice(0, MINIMAL.indexOf('  - name: bot')).concat('  - bot'), want: ['13: clients[0]: must be a mapping'] }],
+  ['a match that is text', { given: change('{ san: "URI:urn:example:bot" }', 'bot'), want: ['14: clients[0].match: must be a mapping'] }],
+  ['a SAN without its type', { given: change('"URI:urn:example:bot"', 'urn:example:bot'), want: ['14: clients[0].match.san: must match ^(?:URI|DNS|email|IP Address):.+$'] }],
+  ['no keys', { given: change('keys:\n  - keyid: "1001"\n    kind: file\n    path: 1001.pem', 'keys: []').replace('["1001"]', '[]'), want: ['8: keys: must not have fewer than 1 items'] }],
+  ['an operation that is none', { given: change('[sign]', '[sign, "*"]'), want: ['15: clients[0].allow[1]: must be one of sign, listFiles, getSignature, listKeys, getKey, whoami'] }],
+  ['an operation given twice', { given: change('[sign]', '[sign, sign]'), want: ['15: clients[0].allow: must not have duplicate items'] }],
+  ['a port out of range', { given: `${MINIMAL}listen: { port: 65536, browserPort: -1 }`, want: ['18: listen.port: must be <= 65535', '18: listen.browserPort: must be >= 0'] }],
+  ['a port as text, a fraction', { given: `${MINIMAL}listen: { port: "6000", browserPort: 1.5 }`, want: ['18: listen.port: must be integer', '18: listen.browserPort: must be integer'] }],
+  ['a host that is none', { given: `${MINIMAL}listen: { host: "a b" }`, want: ['18: listen.host: must match ^[A-Za-z0-9._:%-]{1,255}$'] }],
+  ['control characters in a path', { given: change('cert: server.pem', 'cert: "server\\0.pem"'), want: ['2: tls.cert: must be text without control characters, 1 to 4096 characters long'] }],
+  ['an environment', { given: `${COMMAND}signer:\n  kind: command\n  command: [create_pkgsign]\n  environment:\n    GOOD: good\n    B-AD: x\n    NUMBER: 1\n    NUL: "a\\0b"`, want: ['24: signer.environment.B-AD: the name must match ^[A-Za-z_][A-Za-z0-9_]*$', '25: signer.environment.NUMBER: must be text: put it in quotes', '26: signer.environment.NUL: must match ^[^\\u0000]*$'] }],
+  ['an environment that is a list', { given: `${COMMAND}signer: { kind: command, command: [x], environment: [] }`, want: ['19: signer.environment: must be a mapping'] }],
+  ['a store of another kind', { given: `${MINIMAL}store: { url: "file:x" }`, want: ['18: store.url: must match ^sqlite:[^\\u0000-\\u001f\\u007f]+$'] }],
+  // names and parts that do not fit together
+  ['names given twice', { given: change('roots:\n', 'roots:\n  - { name: nim, path: more }\n'), want: ['7: roots[1].name: is the same as roots[0].name'] }],
+  ['keyids given twice', { given: change('clients:', '  - { keyid: "1001", kind: file, path: 1001.pem }\nclients:'), want: ['12: keys[1].keyid: is the same as keys[0].keyid'] }],
+  ['clients given twice', { given: `${MINIMAL}  - { name: bot, match: { san: "URI:urn:example:bot" }, allow: [], keys: [], roots: [] }`, want: ['18: clients[1].name: is the same as clients[0].name', '18: clients[1].match: is the same as clients[0].match'] }],
+  ['two clients of which both have a faulty match', { given: change('match: { san: "URI:urn:example:bot" }', 'match: { san: 1 }').concat('  - { name: b, match: { san: 2 }, allow: [], keys: [], roots: [] }'), want: ['14: clients[0].match.san: must be text: put it in quotes', '18: clients[1].match.san: must be text: put it in quotes'] }],
+  ['keys and roots that are not there', { given: change('keys: ["1001"]', 'keys: ["1001", "7"]').replace('roots: [nim]', 'roots: [nim, other]'), want: ['16: clients[0].keys[1]: there is no key 7', '17: clients[0].roots[1]: there is no root other'] }],
+  ['a key of another kind than the signer', { given: COMMAND, want: ['10: keys[0].kind: must be file, because signer.kind is embedded'] }],
+  ['a command beside a key in a file', { given: `${MINIMAL}signer: { kind: command, command: [./bin/sign], passin: pass }`, want: ['10: keys[0].kind: must be command, because signer.kind is command', '18: signer.command[0]: must be a name without a slash or an absolute path', '18: signer.passin: must be an absolute path'] }],
+  ['a command that is missing', { given: `${COMMAND}signer: { kind: command }`, want: ['19: signer: command is missing'] }],
+  ['a command that is text', { given: `${COMMAND}signer: { kind: command, command: create_pkgsign }`, want: ['19: signer.command: must be a list'] }],
+  ['an empty command', { given: `${COMMAND}signer: { kind: command, command: [] }`, want: ['19: signer.command: must not have fewer than 1 items'] }],
+  ['ports given twice', { given: `${MINIMAL}listen: { port: 6001, browserPort: 6001 }`, want: ['1: admin.port: is the same as a port of listen', '18: listen.browserPort: is the same as listen.port'] }],
+  ['an administration port given twice', { given: `${MINIMAL}admin: { port: 6443 }`, want: ['18: admin.port: is the same as a port of listen'] }],
+  ['a store, a signature file and a folder inside a root', { given: `${COMMAND}signer: { kind: command, command: [x], workDir: packages }\nstore: { url: "sqlite:packages/db" }\nsignatureFile: packages/sub/signatures`, want: ['19: signer.workDir: lies inside the root nim', '20: store.url: lies inside the root nim', '21: signatureFile: lies inside the root nim'] }],
+  // files
+  ['files that are missing', { given: change('server.pem', 'absent.pem').replace('packages', 'absent'), want: ['2: tls.cert: there is no file absent.pem', '7: roots[0].path: there is no directory absent'] }],
+  ['files of another kind', { given: change('server.pem', 'packages').replace('path: packages', 'path: ca.pem'), want: ['2: tls.cert: packages is not a regular file', '7: roots[0].path: ca.pem is not a directory'] }],
+  ['a secret that others may read', { given: change('server.key', 'ca.pem').replace('1001.pem', 'server.pem'), want: ['3: tls.key: others may read ca.pem; chmod 600 it', '11: keys[0].path: others may read server.pem; chmod 600 it'] }],
+  ['a path below a file', { given: change('server.pem', 'ca.pem/x'), want: ['2: tls.cert: ca.pem/x cannot be read (ENOTDIR)'] }],
+  // YAML
+  ['broken YAML', { given: 'tls: {', want: ['1: Flow map in block collection must be sufficiently indented and end with a }'] }],
+  ['a member given twice', { given: `${MINIMAL}tls: {}`, want: ['18: Map keys must be unique'] }],
+  ['a second document', { given: `${MINIMAL}---\na: 1`, want: ['18: Source contains multiple documents; please use YAML.parseAllDocuments()'] }],
+  ['an unknown tag', { given: change('name: bot', 'name: !env BOT'), want: ['13: Unresolved tag: !env'] }],
+  ['an alias', { given: change('path: packages', 'path: &p packages').replace('path: 1001.pem', 'path: *p'), want: ['11: aliases are not allowed'] }],
+  ['a name that is no text', { given: `${MINIMAL}? [a, b]\n: 1\n? { c: 1 }\n: 2`, want: ['18: the name of a member must be text', '20: the name of a member must be text'] }],
+  ['a name that is not there', { given: `${MINIMAL}: 1\n6000: x`, want: ['18: the name of a member must be text', '19: the name of a member must be text'] }],
+]
+
+void t.test('every fault is reported, all at once, with its line', async (t) => {
+  for (const [name, { given, want }] of FAULTS) t.strictSame(await faultsOf(given), want, name)
+  t.strictSame(
+    await faultsOf(change('server.pem', 'absent').replace('name: nim', 'name: "-"').replace('[sign]', '[all]').concat('listen:\n  prot: 1\nlimits: { fileBytes: 0, requestMs: x }')),
+    [
+      '2: tls.cert: there is no file absent', '6: roots[0].name: must match ^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$', '15: clients[0].allow[0]: must be one of sign, listFiles, getSignature, listKeys, getKey, whoami',
+      '17: clients[0].roots[0]: there is no root nim', '19: listen.prot: unknown member; known here are host, port, browserPort', '20: limits.fileBytes: must be >= 1', '20: limits.requestMs: must be integer',
+    ],
+    'all at once',
+  )
+})
+
+void t.test('a file that cannot be read as text is refused', async (t) => {
+  await t.rejects(loadConfig(join(folder, 'absent.yaml')), { name: 'ConfigError', message: `${join(folder, 'absent.yaml')}:0: cannot be read (ENOENT)`, faults: [{ line: 0 }] })
+  await t.rejects(loadConfig(folder), { message: `${folder}:0: cannot be read (EISDIR)` })
+  writeFileSync(FILE, Buffer.from([0x61, 0xff]))
+  await t.rejects(loadConfig(FILE), { message: `${FILE}:0: is not UTF-8` })
+})
+
+void t.test('files and directories that the server may not read are refused', async (t) => {
+  mkdirSync(join(folder, 'locked'))
+  chmodSync(join(folder, 'locked'), 0o700)
+  chmodSync(join(folder, 'ca.crl'), 0o600)
+  const given = change('clientCa: ca.pem', 'clientCa: ca.pem\n  crl: ca.crl').replace('path: packages', 'path: locked').replace('cert: server.pem', 'cert: locked/server.pem')
+  t.strictSame(await asNobody(async () => await faultsOf(given)), [
+    '2: tls.cert: locked/server.pem cannot be read (EACCES)', '3: tls.key: server.key cannot be read', '5: tls.crl: ca.crl cannot be read', '8: roots[0].path: locked cannot be read', '12: keys[0].path: 1001.pem cannot be read',
+  ])
+})
+
+void t.test('no text makes anything but a ConfigError, and each of its faults has one line', async () => {
+  const lines = MINIMAL.split('\n')
+  const scalar = fc.oneof(fc.constantFrom('~', '{}', '[]', '-1', '1e400', 'true', '"\\u0000"', '!!binary "AA=="', '&a x', '*a', '<<', '2001-01-01', '|', '%YAML 9'), fc.string())
+  const mutated = fc.array(fc.record({ line: fc.nat(lines.length - 1), text: scalar, how: fc.constantFrom('cut', 'value', 'name', 'indent', 'twice') }), { minLength: 1, maxLength: 3 }).map((changes) => {
+    const copy = [...lines]
+    for (const { line, text, how } of changes) {
+      const old = copy[line] ?? ''
+      if (how === 'cut') copy[line] = ''
+      else if (how === 'value') copy[line] = old.replace(/:.*/, () => `: ${text}`)
+      else if (how === 'name') copy[line] = old.replace(/[a-zA-Z]+:/, () => `${text}:`)
+      else copy[line] = how === 'indent' ? ` ${old}` : `${old}\n${old}`
+    }
+    return copy.join('\n')
+  })
+  await fc.assert(fc.asyncProperty(fc.oneof(mutated, fc.string({ unit: 'binary', maxLength: 200 }), fc.json().map((json) => stringify(JSON.parse(json)))), async (text) => {
+    const outcome: Config | ConfigError = await parseConfig(text, FILE).catch((error: unknown) => {
+      if (error instanceof ConfigError) return error
+      throw error
+    })
+    if (!(outcome instanceof ConfigError)) return true
+    const last = text.split('\n').length
+    return outcome.faults.length > 0 && outcome.message.split('\n').length === outcome.faults.length && outcome.faults.every(({ line }) => line >= 1 && line <= last)
+  }), { numRuns: NUM_RUNS })
+  for (const text of ['['.repeat(20_000), '- '.repeat(3000), '{a: '.repeat(8000), '? '.repeat(3000), `${'[['.repeat(200)}${']]'.repeat(200)}`, `{${'a'.repeat(1_000_000)}: 1}`]) {
+    await t.rejects(parseConfig(text, FILE), ConfigError)
+  }
+})
