@@ -25,7 +25,7 @@ export {
 } from './signature/file.ts'
 export type { SignatureFileOptions, SignatureRecord } from './signature/file.ts'
 export { SHA256_DIGEST_INFO_PREFIX, encodeDigestInfo } from './signature/digest-info.ts'
-export { verifySignature } from './signature/verify.ts'
+export { recoverDigest, verifySignature } from './signature/verify.ts'
 export type { SignedDigest } from './signature/verify.ts'
 export { DSB_BYTES_MAX, DSB_EYE_CATCHER, formatDsb, parseDsb } from './signature/dsb.ts'
 export type { Dsb, DsbFormatOptions, DsbParseOptions } from './signature/dsb.ts'

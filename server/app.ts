@@ -10,19 +10,24 @@ import { answerError, answerNotFound, problemFromError } from './http/problems.t
 import { buildValidator } from './http/validator.ts'
 import type { Metrics } from './http/metrics.ts'
 import type { App } from './http/route.ts'
+import { OCTET_STREAM } from './http/upload.ts'
+import type { ExportDeps } from './operations/export-signature.ts'
 import type { ListFilesDeps } from './operations/list-files.ts'
-import type { Outcome, SignDeps } from './operations/sign.ts'
+import type { Outcome } from './operations/outcome.ts'
+import type { SignDeps } from './operations/sign.ts'
 import { documentRoutes } from './routes/document.ts'
-import { getKeyRoute, listKeysRoute } from './routes/keys.ts'
+import { exportKeyRoute, getKeyRoute, listKeysRoute } from './routes/keys.ts'
 import { listFilesRoute } from './routes/list-files.ts'
 import { signRoute } from './routes/sign.ts'
-import { getSignatureRoute } from './routes/signatures.ts'
+import { exportSignatureRoute, getSignatureRoute } from './routes/signatures.ts'
+import { verifyRoute } from './routes/verify.ts'
 import { whoamiRoute } from './routes/whoami.ts'
 
 /** Everything the app stands on; it opens no file, no socket and no clock of its own. */
 export type AppDeps = AuthenticateOptions &
   SignDeps &
   ListFilesDeps &
+  ExportDeps &
   Readonly<{
     metrics: Pick<Metrics, 'requestFinished' | 'fileFinished'>
     /** Aborts when running requests must end: the deadline after SIGTERM. */
@@ -47,6 +52,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   }
   const app = Fastify(options)
   app.removeAllContentTypeParsers()
+  app.addContentTypeParser(OCTET_STREAM, (_request, payload, done) => done(null, payload))
   app.addContentTypeParser('application/json', { parseAs: 'string' }, app.getDefaultJsonParser('error', 'error'))
   app.setErrorHandler(answerError)
   app.setNotFoundHandler(answerNotFound)
@@ -79,9 +85,12 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     const routes = scope as unknown as App
     signRoute(routes, { ...deps, observe })
     listFilesRoute(routes, deps)
+    verifyRoute(routes, deps)
     getSignatureRoute(routes, deps)
+    exportSignatureRoute(routes, deps)
     listKeysRoute(routes, deps)
     getKeyRoute(routes, deps)
+    exportKeyRoute(routes, deps)
     whoamiRoute(routes, deps)
   })
   await app.register(async (scope) => documentRoutes(scope))

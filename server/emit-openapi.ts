@@ -24,6 +24,8 @@ export async function emitOpenapi(): Promise<string> {
     signer: inert('signer'),
     inspector: inert('inspector'),
     store: inert('store'),
+    receiver: inert('receiver'),
+    dsb: { keyDirectory: '/', allowRsa3072: false },
     metrics: inert('metrics'),
     clock: () => new Date(0),
     maxEntries: 1,

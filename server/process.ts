@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { availableParallelism } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import type { AddressInfo } from 'node:net'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { buildAdmin, type Probe } from './admin.ts'
@@ -20,6 +20,7 @@ import type { OpenedSigner } from './signers/signer.ts'
 import { createStopping, type Stopping } from './stopping.ts'
 import { openStore } from './store/open.ts'
 import type { Store } from './store/store.ts'
+import { createReceiver } from './uploads/receive.ts'
 import { createThreadPool, type ThreadPool } from './threads/pool.ts'
 import { WORKER_MODULE } from './threads/worker-module.ts'
 
@@ -55,6 +56,9 @@ export async function startServer(config: Config, log: FastifyBaseLogger): Promi
     throw error
   }
 }
+
+/** An upload of which nothing arrives for so long has broken off. */
+const STALL_MS = 60_000
 
 /** A probe that takes longer has failed. */
 const PROBE_MS = 5_000
@@ -93,7 +97,7 @@ async function openParts(config: Config, opened: AsyncDisposableStack, listeners
   const keyring = await openKeys(config.keys, pool)
   const store = await openStore({ url: config.store.url, signatureFile: config.signatureFile })
   opened.defer(async () => await store.close())
-  const inspector = createInspector({ pool, maxFileBytes: limits.fileBytes })
+  const inspector = createInspector({ pool, maxFileBytes: limits.fileBytes, accept: config.formats.accept })
   const signer = await openSigner(config.signer, { clock: () => new Date(), copier: inspector, environment: process.env })
   opened.defer(async () => await signer.close())
   const metrics = createMetrics({
@@ -113,9 +117,9 @@ async function readTls({ cert, key, clientCa, crl }: Config['tls']): Promise<Tls
 function counted(inspector: Inspector, metrics: Pick<Metrics, 'bytesHashed'>): Inspector {
   return {
     ...inspector,
-    inspect: async (file, signal) => {
-      const info = await inspector.inspect(file, signal)
-      metrics.bytesHashed(info.sizeBytes)
+    inspect: async (file, options) => {
+      const info = await inspector.inspect(file, options)
+      if ('sizeBytes' in info) metrics.bytesHashed(info.sizeBytes)
       return info
     },
   }
@@ -128,6 +132,8 @@ async function openApp(config: Config, parts: Parts, { log, stopping }: Readonly
     identify: identityOf,
     roots: await openRoots(config.roots),
     clock: () => new Date(),
+    dsb: config.dsb,
+    receiver: createReceiver({ directory: config.uploadDir ?? tmpdir(), maxFileBytes: config.limits.fileBytes, maxUploads: config.limits.uploads, stallMs: STALL_MS }),
     maxEntries: config.limits.directoryEntries,
     // Enough that every thread has its next file at hand while the answers of the last ones travel.
     concurrency: 4 * availableParallelism(),

@@ -8,27 +8,20 @@ export const COMMANDS = [
     "operation": "sign",
     "word": "sign",
     "summary": "Sign packages",
-    "description": "Signs one package file, or every package of a directory in name order. With `Accept: application/x-ndjson` the outcomes arrive as files finish, one event a line.",
-    "arguments": [
-      {
-        "name": "path",
-        "type": "string",
-        "required": true,
-        "description": "Absolute path of a file or directory that the server can read, inside a root this client may use."
-      }
-    ],
+    "description": "Signs one package file, or every package of a directory in name order, that the server can read; a file that is sent; or digests, for clients whose policy allows it. With `Accept: application/x-ndjson` the outcomes of a directory arrive as files finish, one event a line.",
+    "arguments": [],
     "flags": [
+      {
+        "name": "filename",
+        "type": "string",
+        "required": false,
+        "description": "Base name of the uploaded file; for an upload only, and there it must be given."
+      },
       {
         "name": "keyid",
         "type": "string",
         "required": false,
         "description": "Identifier of the key that checks the record: `dsc_key.id` on AIX, one to ten decimal digits."
-      },
-      {
-        "name": "recursive",
-        "type": "boolean",
-        "required": false,
-        "description": "Descend into subdirectories; names are then relative to `path`."
       }
     ]
   },
@@ -61,6 +54,27 @@ export const COMMANDS = [
     ]
   },
   {
+    "operation": "verify",
+    "word": "verify",
+    "summary": "Verify a signature",
+    "description": "Says whether a signature over a file (by path, by digest, or sent) is valid, and if not, why. Without a signature in the request the Digital Signature Block in the file is meant, else the catalogue.",
+    "arguments": [],
+    "flags": [
+      {
+        "name": "filename",
+        "type": "string",
+        "required": false,
+        "description": "Base name of the uploaded file; for an upload only, and there it must be given."
+      },
+      {
+        "name": "keyid",
+        "type": "string",
+        "required": false,
+        "description": "Identifier of the key that checks the record: `dsc_key.id` on AIX, one to ten decimal digits."
+      }
+    ]
+  },
+  {
     "operation": "getSignature",
     "word": "signatures",
     "summary": "Get a signature",
@@ -71,6 +85,27 @@ export const COMMANDS = [
         "type": "string",
         "required": true,
         "description": "The `id` of the signature."
+      }
+    ],
+    "flags": []
+  },
+  {
+    "operation": "exportSignature",
+    "word": "signatures",
+    "summary": "Export a signature",
+    "description": "Answers with the same signature as a file: the signature file, the raw signature, the block to append to the package, or the script for the Digital Signature Catalog.",
+    "arguments": [
+      {
+        "name": "id",
+        "type": "string",
+        "required": true,
+        "description": "The `id` of the signature."
+      },
+      {
+        "name": "form",
+        "type": "string",
+        "required": true,
+        "description": "`record`: signature file; `sig`: raw bytes; `dsb`: Digital Signature Block to append; `dsc`: shell script for the Digital Signature Catalog."
       }
     ],
     "flags": []
@@ -94,6 +129,27 @@ export const COMMANDS = [
         "type": "string",
         "required": true,
         "description": "Identifier of the key that checks the record: `dsc_key.id` on AIX, one to ten decimal digits."
+      }
+    ],
+    "flags": []
+  },
+  {
+    "operation": "exportKey",
+    "word": "keys",
+    "summary": "Export a key",
+    "description": "Answers with the public part of one key as a file to install on the targets.",
+    "arguments": [
+      {
+        "name": "keyid",
+        "type": "string",
+        "required": true,
+        "description": "Identifier of the key that checks the record: `dsc_key.id` on AIX, one to ten decimal digits."
+      },
+      {
+        "name": "form",
+        "type": "string",
+        "required": true,
+        "description": "`public.pem`: SubjectPublicKeyInfo; `certificate.pem`: a certificate, where the configuration names one."
       }
     ],
     "flags": []

@@ -22,6 +22,21 @@ export function verifySignature({ publicKey, sha256, signature }: SignedDigest):
   return recovered !== undefined && recovered.length === expected.length && timingSafeEqual(recovered, expected)
 }
 
+/**
+ * Returns the SHA-256 digest (32 bytes) that a signature of this key was made over, or undefined where this key made no such signature.
+ * Says of a wrong signature whether it belongs to other bytes.
+ * @throws TypeError for a key that is not an RSA public key
+ * @see RFC 8017, section 8.2.2
+ */
+export function recoverDigest(publicKey: KeyObject, signature: Uint8Array): Buffer | undefined {
+  if (publicKey.type !== 'public' || publicKey.asymmetricKeyType !== 'rsa') throw new TypeError('the key is not an RSA public key')
+  const recovered = recover(publicKey, signature)
+  const digest = recovered?.subarray(-DIGEST_BYTES)
+  return digest?.length === DIGEST_BYTES && recovered?.equals(encodeDigestInfo(digest)) === true ? digest : undefined
+}
+
+const DIGEST_BYTES = 32
+
 function recover(publicKey: KeyObject, signature: Uint8Array): Buffer | undefined {
   const modulusBytes = Math.ceil((publicKey.asymmetricKeyDetails?.modulusLength as number) / 8)
   if (signature.length !== modulusBytes) return undefined

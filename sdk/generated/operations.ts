@@ -5,8 +5,8 @@ export const OPERATIONS = {
   sign: {
     method: "POST",
     path: "/sign",
-    parameters: [],
-    requestMediaTypes: ["application/json"],
+    parameters: [{"name":"filename","in":"query","required":false},{"name":"keyid","in":"query","required":false}],
+    requestMediaTypes: ["application/json","application/octet-stream"],
     answerMediaTypes: ["application/json","application/x-ndjson"],
   },
   listFiles: {
@@ -16,12 +16,26 @@ export const OPERATIONS = {
     requestMediaTypes: [],
     answerMediaTypes: ["application/json"],
   },
+  verify: {
+    method: "POST",
+    path: "/verify",
+    parameters: [{"name":"filename","in":"query","required":false},{"name":"keyid","in":"query","required":false}],
+    requestMediaTypes: ["application/json","application/octet-stream"],
+    answerMediaTypes: ["application/json"],
+  },
   getSignature: {
     method: "GET",
     path: "/signatures/{id}",
     parameters: [{"name":"id","in":"path","required":true}],
     requestMediaTypes: [],
     answerMediaTypes: ["application/json"],
+  },
+  exportSignature: {
+    method: "GET",
+    path: "/signatures/{id}/{form}",
+    parameters: [{"name":"id","in":"path","required":true},{"name":"form","in":"path","required":true}],
+    requestMediaTypes: [],
+    answerMediaTypes: ["text/plain","application/octet-stream","text/x-shellscript"],
   },
   listKeys: {
     method: "GET",
@@ -36,6 +50,13 @@ export const OPERATIONS = {
     parameters: [{"name":"keyid","in":"path","required":true}],
     requestMediaTypes: [],
     answerMediaTypes: ["application/json"],
+  },
+  exportKey: {
+    method: "GET",
+    path: "/keys/{keyid}/{form}",
+    parameters: [{"name":"keyid","in":"path","required":true},{"name":"form","in":"path","required":true}],
+    requestMediaTypes: [],
+    answerMediaTypes: ["application/x-pem-file"],
   },
   whoami: {
     method: "GET",

@@ -12,7 +12,7 @@ export interface paths {
         readonly put?: never;
         /**
          * Sign packages
-         * @description Signs one package file, or every package of a directory in name order. With `Accept: application/x-ndjson` the outcomes arrive as files finish, one event a line.
+         * @description Signs one package file, or every package of a directory in name order, that the server can read; a file that is sent; or digests, for clients whose policy allows it. With `Accept: application/x-ndjson` the outcomes of a directory arrive as files finish, one event a line.
          */
         readonly post: operations["sign"];
         readonly delete?: never;
@@ -41,6 +41,26 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/verify": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Verify a signature
+         * @description Says whether a signature over a file (by path, by digest, or sent) is valid, and if not, why. Without a signature in the request the Digital Signature Block in the file is meant, else the catalogue.
+         */
+        readonly post: operations["verify"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/signatures/{id}": {
         readonly parameters: {
             readonly query?: never;
@@ -53,6 +73,26 @@ export interface paths {
          * @description Answers with a signature that was made for this client.
          */
         readonly get: operations["getSignature"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/signatures/{id}/{form}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Export a signature
+         * @description Answers with the same signature as a file: the signature file, the raw signature, the block to append to the package, or the script for the Digital Signature Catalog.
+         */
+        readonly get: operations["exportSignature"];
         readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
@@ -101,6 +141,26 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/keys/{keyid}/{form}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Export a key
+         * @description Answers with the public part of one key as a file to install on the targets.
+         */
+        readonly get: operations["exportKey"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/whoami": {
         readonly parameters: {
             readonly query?: never;
@@ -129,7 +189,7 @@ export interface components {
          * @description Stable code; docs/errors.md explains each.
          * @enum {string}
          */
-        readonly ErrorCode: "REQUEST_MALFORMED" | "REQUEST_INVALID" | "REQUEST_TIMEOUT" | "REQUEST_ABORTED" | "HEADERS_TOO_LARGE" | "BODY_MALFORMED" | "BODY_TOO_LARGE" | "CONTENT_TYPE_UNSUPPORTED" | "ROUTE_NOT_FOUND" | "CLIENT_UNKNOWN" | "OPERATION_DENIED" | "PATH_MALFORMED" | "PATH_OUTSIDE_ROOTS" | "PATH_UNREADABLE" | "FILE_NAME_REFUSED" | "FILE_KIND_REFUSED" | "FILE_CHANGED" | "FILE_TOO_LARGE" | "DIRECTORY_TOO_LARGE" | "NOT_A_PACKAGE" | "PACKAGE_MALFORMED" | "PACKAGE_HAS_DSB" | "KEYID_REQUIRED" | "KEY_NOT_AVAILABLE" | "SIGNER_BUSY" | "SIGNER_NOT_AVAILABLE" | "SIGNER_TIMEOUT" | "SIGNER_FAILED" | "SIGNER_OUTPUT_TOO_LARGE" | "SIGNER_NO_RECORD" | "SIGNER_RECORD_MALFORMED" | "SIGNER_SIGNATURE_TRUNCATED" | "SIGNER_RECORD_MISMATCH" | "SIGNATURE_INVALID" | "SIGNATURE_NOT_FOUND" | "STORE_FAILED" | "STORAGE_FULL" | "SERVER_BUSY" | "SHUTTING_DOWN" | "INTERNAL";
+        readonly ErrorCode: "REQUEST_MALFORMED" | "REQUEST_INVALID" | "REQUEST_TIMEOUT" | "REQUEST_ABORTED" | "HEADERS_TOO_LARGE" | "BODY_MALFORMED" | "BODY_TOO_LARGE" | "CONTENT_TYPE_UNSUPPORTED" | "ROUTE_NOT_FOUND" | "CLIENT_UNKNOWN" | "OPERATION_DENIED" | "PATH_MALFORMED" | "PATH_OUTSIDE_ROOTS" | "PATH_UNREADABLE" | "FILE_NAME_REFUSED" | "FILE_KIND_REFUSED" | "FILE_CHANGED" | "FILE_TOO_LARGE" | "DIRECTORY_TOO_LARGE" | "NOT_A_PACKAGE" | "PACKAGE_MALFORMED" | "DSB_MALFORMED" | "DSB_STACKED" | "FORMAT_NOT_ACCEPTED" | "DIGEST_MALFORMED" | "DIGEST_MISMATCH" | "DIGEST_NOT_ALLOWED" | "DIGEST_NOT_SIGNABLE" | "KEYID_REQUIRED" | "KEY_NOT_AVAILABLE" | "SIGNER_BUSY" | "SIGNER_NOT_AVAILABLE" | "SIGNER_TIMEOUT" | "SIGNER_FAILED" | "SIGNER_OUTPUT_TOO_LARGE" | "SIGNER_NO_RECORD" | "SIGNER_RECORD_MALFORMED" | "SIGNER_SIGNATURE_TRUNCATED" | "SIGNER_RECORD_MISMATCH" | "SIGNATURE_INVALID" | "SIGNATURE_NOT_FOUND" | "FORM_NOT_AVAILABLE" | "STORE_FAILED" | "STORAGE_FULL" | "SERVER_BUSY" | "SHUTTING_DOWN" | "INTERNAL";
         /** @description Problem details (RFC 9457). */
         readonly Problem: {
             /** @description `urn:signing-server:problem:` and the code. */
@@ -163,6 +223,11 @@ export interface components {
          * @enum {string}
          */
         readonly SigningAlgorithm: "rsa-2048-sha256" | "rsa-3072-sha256" | "rsa-4096-sha256";
+        /**
+         * @description `public.pem`: SubjectPublicKeyInfo; `certificate.pem`: a certificate, where the configuration names one.
+         * @enum {string}
+         */
+        readonly KeyForm: "public.pem" | "certificate.pem";
         /**
          * @description The public part of a signing key.
          * @example {
@@ -199,6 +264,11 @@ export interface components {
         readonly KeyList: {
             readonly keys: readonly components["schemas"]["Key"][];
         };
+        /**
+         * @description What the file is by its content: `installp` package image, `compress` (interim fixes, `.epkg.Z`), `rpm`, …
+         * @enum {string}
+         */
+        readonly Format: "installp" | "compress" | "rpm" | "tar" | "gzip" | "zip" | "xz" | "other";
         /**
          * @description The seven fields of one line of the signature file.
          * @example {
@@ -246,6 +316,8 @@ export interface components {
          * @example {
          *       "id": "0199c1f4-5f0e-4d1a-9c53-5d3c1b7a9e21",
          *       "filename": "PkgA.1.0.0.0.bff",
+         *       "format": "installp",
+         *       "source": "path",
          *       "sha256": "7d865e959b2466918c9863afca942d0fb89d7c9ac0c99bafc3749504ded97730",
          *       "sizeBytes": 3584,
          *       "keyid": "1001",
@@ -275,8 +347,15 @@ export interface components {
             readonly id: string;
             /** @description Base name of the signed file. */
             readonly filename: string;
-            /** @description SHA-256 of the whole file, hexadecimal. */
+            readonly format: components["schemas"]["Format"];
+            /**
+             * @description How the content came. `digest`: the server never saw the content, and format and records are what the client said.
+             * @enum {string}
+             */
+            readonly source: "path" | "upload" | "digest";
+            /** @description SHA-256 of the signed bytes, hexadecimal: the whole file, without a Digital Signature Block at its end. */
             readonly sha256: string;
+            /** @description How many bytes are signed. */
             readonly sizeBytes: number;
             readonly keyid: components["schemas"]["Keyid"];
             readonly algorithm: components["schemas"]["SigningAlgorithm"];
@@ -294,7 +373,7 @@ export interface components {
             readonly signedAt: string;
             /** @description True when an earlier request already made this signature. */
             readonly replayed: boolean;
-            /** @description One record per fileset, in the order of `lpp_name`. */
+            /** @description One record per fileset, in the order of `lpp_name`; none for what is no installp package. */
             readonly records: readonly components["schemas"]["SignatureRecord"][];
         };
         /**
@@ -305,17 +384,50 @@ export interface components {
         /** @description Something that did not stop the request but that a person should know. */
         readonly Warning: {
             /** @enum {string} */
-            readonly code: "SIGNATURE_UNVERIFIED" | "NO_PACKAGES";
+            readonly code: "SIGNATURE_UNVERIFIED" | "CONTENT_NOT_SEEN" | "NO_PACKAGES" | "DSB_WITHOUT_PRECEDENT";
             readonly detail: string;
         };
+        /** @description The digest of a file that is not sent. */
+        readonly Digest: {
+            /** @description SHA-256, 64 lower-case hexadecimal digits. */
+            readonly sha256: string;
+        };
+        /** @description A fileset and its level. */
+        readonly Fileset: {
+            readonly fileset: string;
+            /** @description Version.release.modification.fix, without leading zeros. */
+            readonly vrmf: string;
+        };
+        /** @description A file to sign by its digest. */
+        readonly DigestItem: {
+            readonly digest: components["schemas"]["Digest"];
+            /** @description How many bytes the digest covers. */
+            readonly sizeBytes: number;
+            /**
+             * @description Base name of the file.
+             * @example PkgA.1.0.0.0.bff
+             */
+            readonly filename: string;
+            /** @description Package name; with `filesets`, for an installp package. Without it the signature is a detached one. */
+            readonly package?: string;
+            /**
+             * @description Fileset type.
+             * @default I
+             */
+            readonly ftype?: string;
+            /** @description In the order of `lpp_name`. */
+            readonly filesets?: readonly components["schemas"]["Fileset"][];
+            /** @description When the package was built, seconds since 1970; without it the time of signing stands in the records. */
+            readonly builtAt?: number;
+        };
         /**
-         * @description What to sign. Without `keyid` the only key this client may use.
+         * @description What to sign, by path. Without `keyid` the only key this client may use.
          * @example {
          *       "path": "/export/nim/lpp_source/installp/ppc",
          *       "keyid": "1001"
          *     }
          */
-        readonly SignRequest: {
+        readonly SignPathRequest: {
             /**
              * @description Absolute path of a file or directory that the server can read, inside a root this client may use.
              * @example /export/nim/lpp_source/installp/ppc
@@ -329,6 +441,52 @@ export interface components {
             readonly recursive?: boolean;
         };
         /**
+         * @description A file to sign by its digest alone, for clients whose policy allows it: nothing but this travels.
+         * @example {
+         *       "digest": {
+         *         "sha256": "7d865e959b2466918c9863afca942d0fb89d7c9ac0c99bafc3749504ded97730"
+         *       },
+         *       "sizeBytes": 3584,
+         *       "filename": "PkgA.1.0.0.0.bff",
+         *       "package": "PkgA",
+         *       "filesets": [
+         *         {
+         *           "fileset": "PkgA.rte",
+         *           "vrmf": "1.0.0.0"
+         *         }
+         *       ]
+         *     }
+         */
+        readonly SignDigestRequest: {
+            readonly digest: components["schemas"]["Digest"];
+            /** @description How many bytes the digest covers. */
+            readonly sizeBytes: number;
+            /**
+             * @description Base name of the file.
+             * @example PkgA.1.0.0.0.bff
+             */
+            readonly filename: string;
+            /** @description Package name; with `filesets`, for an installp package. Without it the signature is a detached one. */
+            readonly package?: string;
+            /**
+             * @description Fileset type.
+             * @default I
+             */
+            readonly ftype?: string;
+            /** @description In the order of `lpp_name`. */
+            readonly filesets?: readonly components["schemas"]["Fileset"][];
+            /** @description When the package was built, seconds since 1970; without it the time of signing stands in the records. */
+            readonly builtAt?: number;
+            readonly keyid?: components["schemas"]["Keyid"];
+        };
+        /** @description Many files to sign by their digests; one that fails does not spoil the others. */
+        readonly SignBatchRequest: {
+            readonly items: readonly components["schemas"]["DigestItem"][];
+            readonly keyid?: components["schemas"]["Keyid"];
+        };
+        /** @description What to sign: by `path`, by `digest`, or many `items` by their digests. */
+        readonly SignRequest: components["schemas"]["SignPathRequest"] | components["schemas"]["SignDigestRequest"] | components["schemas"]["SignBatchRequest"];
+        /**
          * @description The outcome for each name of the listing.
          * @example {
          *       "path": "/export/nim/lpp_source/installp/ppc",
@@ -340,6 +498,8 @@ export interface components {
          *         "PkgA.1.0.0.0.bff": {
          *           "id": "0199c1f4-5f0e-4d1a-9c53-5d3c1b7a9e21",
          *           "filename": "PkgA.1.0.0.0.bff",
+         *           "format": "installp",
+         *           "source": "path",
          *           "sha256": "7d865e959b2466918c9863afca942d0fb89d7c9ac0c99bafc3749504ded97730",
          *           "sizeBytes": 3584,
          *           "keyid": "1001",
@@ -385,6 +545,18 @@ export interface components {
             readonly skipped: {
                 readonly [key: string]: components["schemas"]["SkipReason"];
             };
+            readonly warnings: readonly components["schemas"]["Warning"][];
+        };
+        /** @description What became of one item: `signature` or `problem`. */
+        readonly BatchOutcome: {
+            readonly filename: string;
+            readonly signature?: components["schemas"]["Signature"];
+            readonly problem?: components["schemas"]["Problem"];
+        };
+        /** @description The outcome of each item. */
+        readonly BatchAnswer: {
+            /** @description In the order of the request. */
+            readonly items: readonly components["schemas"]["BatchOutcome"][];
             readonly warnings: readonly components["schemas"]["Warning"][];
         };
         /**
@@ -435,6 +607,65 @@ export interface components {
             readonly skipped: number;
         };
         /**
+         * @description `record`: signature file; `sig`: raw bytes; `dsb`: Digital Signature Block to append; `dsc`: shell script for the Digital Signature Catalog.
+         * @enum {string}
+         */
+        readonly SignatureForm: "record" | "sig" | "dsb" | "dsc";
+        /**
+         * @description `NO_SIGNATURE`: none was given, none is at the end of the file, none is in the catalogue. `SIGNATURE_MALFORMED`: not of the form it was said to be. `DSB_MALFORMED`, `DSB_STACKED`: what is at the end of the file. `SIGNATURE_WRONG`: no key verifies it over anything known. `DIGEST_DIFFERS`: a signature of this server, over other bytes. `KEY_UNKNOWN`: the keyid it names is not one that this client may use. `RECORD_MISMATCH`: a record of another package, fileset or level.
+         * @enum {string}
+         */
+        readonly InvalidReason: "NO_SIGNATURE" | "SIGNATURE_MALFORMED" | "DSB_MALFORMED" | "DSB_STACKED" | "SIGNATURE_WRONG" | "DIGEST_DIFFERS" | "KEY_UNKNOWN" | "RECORD_MISMATCH";
+        /** @description A signature to check. */
+        readonly GivenSignature: {
+            readonly form: components["schemas"]["SignatureForm"];
+            /** @description Base64 for `sig` and `dsb`; text for `record` and `dsc`. */
+            readonly value: string;
+        };
+        /**
+         * @description A file that the server can read. Without `signature`: the block at its end, else the catalogue.
+         * @example {
+         *       "path": "/export/nim/lpp_source/installp/ppc/PkgA.1.0.0.0.bff"
+         *     }
+         */
+        readonly VerifyPathRequest: {
+            readonly path: string;
+            readonly signature?: components["schemas"]["GivenSignature"];
+        };
+        /** @description A file by its digest. Without `signature`: the catalogue. */
+        readonly VerifyDigestRequest: {
+            readonly digest: components["schemas"]["Digest"];
+            readonly signature?: components["schemas"]["GivenSignature"];
+        };
+        /** @description What to verify: by `path` or by `digest`. */
+        readonly VerifyRequest: components["schemas"]["VerifyPathRequest"] | components["schemas"]["VerifyDigestRequest"];
+        /**
+         * @description Whether a signature is valid; if not, why.
+         * @example {
+         *       "valid": true,
+         *       "keyid": "1001",
+         *       "signedAt": "2026-11-24T09:15:00.000Z"
+         *     }
+         */
+        readonly Verification: {
+            readonly valid: boolean;
+            readonly reason?: components["schemas"]["InvalidReason"];
+            readonly keyid?: components["schemas"]["Keyid"];
+            /**
+             * Format: date-time
+             * @description When this server signed it, if it did.
+             */
+            readonly signedAt?: string;
+            /** @description For whom, where this client may know. */
+            readonly client?: string;
+            /**
+             * Format: uuid
+             * @description The signature in the catalogue, where this client may see it.
+             */
+            readonly id?: string;
+            readonly records?: readonly components["schemas"]["SignatureRecord"][];
+        };
+        /**
          * @description What the entry is; a link is not followed.
          * @enum {string}
          */
@@ -446,8 +677,8 @@ export interface components {
             readonly sizeBytes: number;
             /** Format: date-time */
             readonly modifiedAt: string;
-            /** @description Recognised by content: `installp` package image, `toc` table of contents, `other`; null where there is no content to read. */
-            readonly format: ("installp" | "toc" | "other") | null;
+            /** @description Recognised by content: `installp` package image, `toc` table of contents, another known format, `other`; null where there is no content to read. */
+            readonly format: ("installp" | "compress" | "rpm" | "tar" | "gzip" | "zip" | "xz" | "other" | "toc") | null;
             /** @description Whether this file, with this size and modification time, was signed by path before. */
             readonly signed: boolean;
         };
@@ -480,7 +711,7 @@ export interface components {
          * @description An operationId of this document.
          * @enum {string}
          */
-        readonly Operation: "sign" | "listFiles" | "getSignature" | "listKeys" | "getKey" | "whoami";
+        readonly Operation: "sign" | "listFiles" | "verify" | "getSignature" | "exportSignature" | "listKeys" | "getKey" | "exportKey" | "whoami";
         /**
          * @description Who the server takes the client for, and what it may do.
          * @example {
@@ -530,15 +761,32 @@ export type ErrorCode = components['schemas']['ErrorCode'];
 export type Problem = components['schemas']['Problem'];
 export type Keyid = components['schemas']['Keyid'];
 export type SigningAlgorithm = components['schemas']['SigningAlgorithm'];
+export type KeyForm = components['schemas']['KeyForm'];
 export type Key = components['schemas']['Key'];
 export type KeyList = components['schemas']['KeyList'];
+export type Format = components['schemas']['Format'];
 export type SignatureRecord = components['schemas']['SignatureRecord'];
 export type Signature = components['schemas']['Signature'];
 export type SkipReason = components['schemas']['SkipReason'];
 export type Warning = components['schemas']['Warning'];
+export type Digest = components['schemas']['Digest'];
+export type Fileset = components['schemas']['Fileset'];
+export type DigestItem = components['schemas']['DigestItem'];
+export type SignPathRequest = components['schemas']['SignPathRequest'];
+export type SignDigestRequest = components['schemas']['SignDigestRequest'];
+export type SignBatchRequest = components['schemas']['SignBatchRequest'];
 export type SignRequest = components['schemas']['SignRequest'];
 export type SignAnswer = components['schemas']['SignAnswer'];
+export type BatchOutcome = components['schemas']['BatchOutcome'];
+export type BatchAnswer = components['schemas']['BatchAnswer'];
 export type SignEvent = components['schemas']['SignEvent'];
+export type SignatureForm = components['schemas']['SignatureForm'];
+export type InvalidReason = components['schemas']['InvalidReason'];
+export type GivenSignature = components['schemas']['GivenSignature'];
+export type VerifyPathRequest = components['schemas']['VerifyPathRequest'];
+export type VerifyDigestRequest = components['schemas']['VerifyDigestRequest'];
+export type VerifyRequest = components['schemas']['VerifyRequest'];
+export type Verification = components['schemas']['Verification'];
 export type FileKind = components['schemas']['FileKind'];
 export type FileEntry = components['schemas']['FileEntry'];
 export type FileList = components['schemas']['FileList'];
@@ -548,7 +796,11 @@ export type $defs = Record<string, never>;
 export interface operations {
     readonly sign: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                /** @description Base name of the uploaded file; for an upload only, and there it must be given. */
+                readonly filename?: string;
+                readonly keyid?: components["schemas"]["Keyid"];
+            };
             readonly header?: never;
             readonly path?: never;
             readonly cookie?: never;
@@ -556,20 +808,21 @@ export interface operations {
         readonly requestBody: {
             readonly content: {
                 readonly "application/json": components["schemas"]["SignRequest"];
+                readonly "application/octet-stream": unknown;
             };
         };
         readonly responses: {
-            /** @description Every name of the listing with its outcome. A directory of which some files fail is still 200. */
+            /** @description Every name of the listing with its outcome, or the outcome of each item. A directory or a batch of which some fail is still 200. */
             readonly 200: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": components["schemas"]["SignAnswer"];
+                    readonly "application/json": components["schemas"]["SignAnswer"] | components["schemas"]["BatchAnswer"];
                     readonly "application/x-ndjson": components["schemas"]["SignEvent"];
                 };
             };
-            /** @description `REQUEST_INVALID` Request invalid; `BODY_MALFORMED` Body is not JSON; `PATH_MALFORMED` Path malformed; `KEYID_REQUIRED` Key not named */
+            /** @description `REQUEST_INVALID` Request invalid; `BODY_MALFORMED` Body is not JSON; `PATH_MALFORMED` Path malformed; `DIGEST_MALFORMED` Digest header malformed; `DIGEST_MISMATCH` Digest differs; `KEYID_REQUIRED` Key not named */
             readonly 400: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -578,7 +831,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed; `PATH_OUTSIDE_ROOTS` Path outside the roots; `PATH_UNREADABLE` Path unreadable; `KEY_NOT_AVAILABLE` Key not available */
+            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed; `PATH_OUTSIDE_ROOTS` Path outside the roots; `PATH_UNREADABLE` Path unreadable; `DIGEST_NOT_ALLOWED` Digest alone not allowed; `KEY_NOT_AVAILABLE` Key not available */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -623,7 +876,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `FILE_KIND_REFUSED` Not a regular file; `NOT_A_PACKAGE` Not a package; `PACKAGE_MALFORMED` Package malformed; `PACKAGE_HAS_DSB` Package already signed */
+            /** @description `FILE_NAME_REFUSED` File name refused; `FILE_KIND_REFUSED` Not a regular file; `NOT_A_PACKAGE` Not a package; `PACKAGE_MALFORMED` Package malformed; `DSB_MALFORMED` Signature block malformed; `DSB_STACKED` More than one signature block; `FORMAT_NOT_ACCEPTED` Format not accepted; `DIGEST_NOT_SIGNABLE` Digest alone cannot be signed */
             readonly 422: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -740,6 +993,15 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `FILE_NAME_REFUSED` File name refused */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `INTERNAL` Internal error */
             readonly 500: {
                 headers: {
@@ -751,6 +1013,125 @@ export interface operations {
             };
             /** @description `SERVER_BUSY` Server busy; `SHUTTING_DOWN` Server shutting down; `STORE_FAILED` Catalogue not writable */
             readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly verify: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Base name of the uploaded file; for an upload only, and there it must be given. */
+                readonly filename?: string;
+                readonly keyid?: components["schemas"]["Keyid"];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["VerifyRequest"];
+                readonly "application/octet-stream": unknown;
+            };
+        };
+        readonly responses: {
+            /** @description Valid or not, and why. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Verification"];
+                };
+            };
+            /** @description `REQUEST_INVALID` Request invalid; `BODY_MALFORMED` Body is not JSON; `PATH_MALFORMED` Path malformed; `DIGEST_MALFORMED` Digest header malformed; `DIGEST_MISMATCH` Digest differs */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed; `PATH_OUTSIDE_ROOTS` Path outside the roots; `PATH_UNREADABLE` Path unreadable */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `REQUEST_TIMEOUT` Request too slow */
+            readonly 408: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `FILE_CHANGED` File changed */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `BODY_TOO_LARGE` Body too large; `FILE_TOO_LARGE` File too large */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `CONTENT_TYPE_UNSUPPORTED` Content type not supported */
+            readonly 415: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `FILE_KIND_REFUSED` Not a regular file; `FILE_NAME_REFUSED` File name refused; `NOT_A_PACKAGE` Not a package; `FORMAT_NOT_ACCEPTED` Format not accepted; `PACKAGE_MALFORMED` Package malformed */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `INTERNAL` Internal error */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `SERVER_BUSY` Server busy; `SHUTTING_DOWN` Server shutting down; `STORE_FAILED` Catalogue not writable */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `STORAGE_FULL` No space left */
+            readonly 507: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -801,6 +1182,86 @@ export interface operations {
             };
             /** @description `SIGNATURE_NOT_FOUND` No such signature */
             readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `INTERNAL` Internal error */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `SERVER_BUSY` Server busy; `SHUTTING_DOWN` Server shutting down; `STORE_FAILED` Catalogue not writable */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly exportSignature: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The `id` of the signature. */
+                readonly id: string;
+                readonly form: components["schemas"]["SignatureForm"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The file, with its name in Content-Disposition. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/plain": unknown;
+                    readonly "application/octet-stream": unknown;
+                    readonly "text/x-shellscript": unknown;
+                };
+            };
+            /** @description `REQUEST_INVALID` Request invalid */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `SIGNATURE_NOT_FOUND` No such signature */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `FORM_NOT_AVAILABLE` Form not available */
+            readonly 422: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -915,6 +1376,74 @@ export interface operations {
             };
             /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed; `KEY_NOT_AVAILABLE` Key not available */
             readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `INTERNAL` Internal error */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `SERVER_BUSY` Server busy; `SHUTTING_DOWN` Server shutting down */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly exportKey: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly keyid: components["schemas"]["Keyid"];
+                readonly form: components["schemas"]["KeyForm"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The file, with its name in Content-Disposition. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/x-pem-file": unknown;
+                };
+            };
+            /** @description `REQUEST_INVALID` Request invalid */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed; `KEY_NOT_AVAILABLE` Key not available */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `FORM_NOT_AVAILABLE` Form not available */
+            readonly 422: {
                 headers: {
                     readonly [name: string]: unknown;
                 };

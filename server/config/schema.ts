@@ -173,7 +173,6 @@ export const ConfigFile = closed(
     keys: Type.Array(Type.Union([FileKey, CommandKey]), { minItems: 1, description: 'The signing keys.' }),
     signer: Type.Union([EmbeddedSigner, CommandSigner], { default: { kind: 'embedded' }, description: 'Who makes the records.' }),
     clients: Type.Array(Client, { description: 'Who may do what. A client that is not listed may do nothing.' }),
-<<<<<<< HEAD
     formats: section(
       {
         accept: Type.Array(Type.Enum(ACCEPTABLE_FORMATS, { type: 'string' }), {
@@ -193,10 +192,7 @@ export const ConfigFile = closed(
       'Digital Signature Blocks.',
     ),
     uploadDir: Type.Optional(filePath('directory', 'Where uploads lie, without a name, while they are signed. Default: the system\'s temporary folder.')),
-    store: section({ url: Type.String({ pattern: '^sqlite:.+$', default: 'sqlite:var/signing.db', description: '`sqlite:` and the path of the catalogue.' }) }, 'Where signatures are kept.'),
-=======
     store: section({ url: Type.String({ pattern: '^sqlite:[^\\u0000-\\u001f\\u007f]+$', default: 'sqlite:var/signing.db', description: '`sqlite:` and the path of the catalogue.' }) }, 'Where signatures are kept.'),
->>>>>>> main
     signatureFile: Type.Optional(filePath('made', 'Every record is also appended to this signature file, one write per package.')),
     limits: Limits,
     shutdown: section({ deadlineMs: positive(30_000, 'How long running requests may take after SIGTERM.', 3_600_000) }, 'Stopping.'),

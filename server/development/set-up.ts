@@ -4,6 +4,7 @@ import { join, relative } from 'node:path'
 import { promisify } from 'node:util'
 import { stringify } from 'yaml'
 import { generateDevelopmentPki } from '../../certs/generate.ts'
+import { OPERATIONS } from '../schemas/whoami.ts'
 import { writeSamples } from './samples.ts'
 
 /** A set-up to try the server with: everything a first call needs, on this machine alone. */
@@ -76,8 +77,8 @@ function developmentConfig({ vars, certs, places }: ConfigPlaces): string {
     keys: [{ keyid: '1001', kind: 'file', path: 'keys/1001.pem', installedPath: '/etc/security/certificates/development.pem' }],
     signer: { kind: 'embedded' },
     clients: [
-      { name: 'release-bot', match: { san: 'URI:urn:example:release-bot' }, allow: ['sign', 'listFiles', 'getSignature', 'listKeys', 'getKey'], keys: ['1001'], roots: ['samples'] },
-      { name: 'auditor', match: { san: 'URI:urn:example:auditor' }, allow: ['listFiles', 'listKeys', 'getKey'], keys: ['1001'], roots: ['samples'] },
+      { name: 'release-bot', match: { san: 'URI:urn:example:release-bot' }, allow: [...OPERATIONS], keys: ['1001'], roots: ['samples'], digestOnly: true },
+      { name: 'auditor', match: { san: 'URI:urn:example:auditor' }, allow: ['listFiles', 'verify', 'getSignature', 'exportSignature', 'listKeys', 'getKey', 'exportKey', 'whoami'], keys: ['1001'], roots: ['samples'], sees: 'all' },
     ],
     store: { url: 'sqlite:signing.db' },
   }

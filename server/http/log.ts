@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { LoggerOptions } from 'pino'
 import type { ErrorCode } from '../errors.ts'
-import type { Outcome } from '../operations/sign.ts'
+import type { Outcome } from '../operations/outcome.ts'
 import type { Signature } from '../schemas/signature.ts'
 import { problemFromError } from './problems.ts'
 

@@ -3,17 +3,22 @@ import type { SwaggerOptions } from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
 import { stringify } from 'yaml'
 import { FileEntry, FileKind, FileList } from '../schemas/files.ts'
-import { Key, Keyid, KeyList, SigningAlgorithm } from '../schemas/key.ts'
+import { Digest, DigestItem, Fileset } from '../schemas/digest.ts'
+import { Format } from '../schemas/format.ts'
+import { Key, KeyForm, Keyid, KeyList, SigningAlgorithm } from '../schemas/key.ts'
 import { ErrorCode, Problem } from '../schemas/problem.ts'
-import { SignAnswer, SignEvent, SignRequest, SkipReason, Warning } from '../schemas/sign.ts'
+import { BatchAnswer, BatchOutcome, SignAnswer, SignBatchRequest, SignDigestRequest, SignEvent, SignPathRequest, SignRequest, SkipReason, Warning } from '../schemas/sign.ts'
 import { Signature, SignatureRecord } from '../schemas/signature.ts'
+import { GivenSignature, InvalidReason, SignatureForm, Verification, VerifyDigestRequest, VerifyPathRequest, VerifyRequest } from '../schemas/verify.ts'
 import { Operation, Whoami } from '../schemas/whoami.ts'
 
 const { version } = createRequire(import.meta.url)('#package.json') as { version: string }
 
 /** Every schema that is a named component of the document. */
 export const COMPONENTS = [
-  ErrorCode, Problem, Keyid, SigningAlgorithm, Key, KeyList, SignatureRecord, Signature, SkipReason, Warning, SignRequest, SignAnswer, SignEvent,
+  ErrorCode, Problem, Keyid, SigningAlgorithm, KeyForm, Key, KeyList, Format, SignatureRecord, Signature, SkipReason, Warning, Digest, Fileset, DigestItem,
+  SignPathRequest, SignDigestRequest, SignBatchRequest, SignRequest, SignAnswer, BatchOutcome, BatchAnswer, SignEvent,
+  SignatureForm, InvalidReason, GivenSignature, VerifyPathRequest, VerifyDigestRequest, VerifyRequest, Verification,
   FileKind, FileEntry, FileList, Operation, Whoami,
 ] as const
 

@@ -41,6 +41,12 @@ function exampleOf(code: ErrorCode): readonly [string, unknown] {
   return [code, { value: problemOf(code, PROBLEM_KINDS[code].title.toLowerCase(), EXAMPLE_REQUEST) }]
 }
 
+/** Returns a response that is a file to keep, of one of these media types. */
+export function fileAnswer(description: string, ...mediaTypes: readonly string[]): Readonly<Record<string, unknown>> {
+  const content = Object.fromEntries(mediaTypes.map((mediaType) => [mediaType, { schema: Type.Unsafe<Buffer>({ contentMediaType: mediaType }) }]))
+  return { description, content }
+}
+
 /** Returns a successful response as the document shows it. */
 export function answer<T extends TSchema & { $id?: string }>(schema: T, description: string): Readonly<Record<string, unknown>> {
   return { description, content: { 'application/json': { schema: refTo(schema) } } }

@@ -1,5 +1,5 @@
-import type { SignEvent, Warning } from '../schemas/sign.ts'
-import type { SignRun, Outcome } from '../operations/sign.ts'
+import type { BatchAnswer, BatchOutcome, SignEvent, Warning } from '../schemas/sign.ts'
+import type { BatchRun, Outcome, SignRun } from '../operations/outcome.ts'
 import { problemFromError } from './problems.ts'
 
 /** Called once for each outcome, before it is written: log and metrics. */
@@ -18,6 +18,18 @@ export async function* signEvents(run: SignRun, requestId: string, observe: Obse
   if (count.signed + count.failed === 0) warnings.push(NO_PACKAGES)
   for (const warning of warnings) yield { event: 'warning', warning }
   yield { event: 'end', ...count }
+}
+
+/** Returns the answer to a batch: the outcome of each item in the order of the request. */
+export function batchAnswer({ outcomes, warnings }: BatchRun, requestId: string, observe: Observer): BatchAnswer {
+  outcomes.forEach(observe)
+  return { items: outcomes.map((outcome) => batchOutcome(outcome, requestId)), warnings: [...warnings] }
+}
+
+function batchOutcome(outcome: Outcome, requestId: string): BatchOutcome {
+  if (outcome.kind === 'signed') return { filename: outcome.name, signature: outcome.signature }
+  // No item of a batch is skipped: what is not signed has a problem.
+  return { filename: outcome.name, problem: problemFromError(outcome.kind === 'failed' ? outcome.error : undefined, requestId) }
 }
 
 const NO_PACKAGES: Warning = { code: 'NO_PACKAGES', detail: 'the directory has no package' }

@@ -27,6 +27,8 @@ export type OpenedKey = Readonly<
     signatureBytes: number
     /** Where the public key lies on the AIX targets, when the configuration says so. */
     installedPath?: string
+    /** A certificate of this key, PEM, when the configuration names one. */
+    certificatePem?: string
   } & ({ kind: 'file'; covers: 'file'; key: Key } | { kind: 'command'; covers: Covers })
 >
 

@@ -1,5 +1,6 @@
 import type { CommandKeyConfig, FileKeyConfig } from '../config/schema.ts'
 import type { ThreadPool } from '../threads/pool.ts'
+import { readCertificate } from './certificate.ts'
 import { openCommandKey } from './command-key.ts'
 import { openFileKey } from './file-key.ts'
 import { KeyFaults } from './key-faults.ts'
@@ -27,7 +28,8 @@ export async function openKeys(configs: readonly KeyConfig[], pool: ThreadPool):
 
 async function openOrFaults(config: KeyConfig, pool: ThreadPool): Promise<OpenedKey | KeyFaults> {
   try {
-    return config.kind === 'file' ? await openFileKey(config, pool) : await openCommandKey(config)
+    const key = config.kind === 'file' ? await openFileKey(config, pool) : await openCommandKey(config)
+    return config.certificate === undefined ? key : { ...key, certificatePem: await readCertificate(config.certificate, key.publicKey) }
   } catch (error) {
     if (!(error instanceof KeyFaults)) throw error
     return new KeyFaults(error.faults.map((fault) => `key ${config.keyid}: ${fault}`), { cause: error })

@@ -9,6 +9,9 @@ export type Outcome = Readonly<{ name: string; durationMs: number; place?: Reado
 /** A signing run that has begun: the whole listing in name order, and the outcomes as files finish. Each name has one outcome. */
 export type SignRun = Readonly<{ kind: 'file' | 'directory'; path: string; files: readonly string[]; warnings: readonly Warning[]; outcomes: AsyncIterable<Outcome> }>
 
+/** A batch: no listing, but the outcome of each item in the order of the request. */
+export type BatchRun = Readonly<{ kind: 'batch'; outcomes: readonly Outcome[]; warnings: readonly Warning[] }>
+
 /** Runs `work` and returns its outcome; a throw is one too. `at` is given the place once it is known. */
 export async function outcomeOf(name: string, work: (at: (place: NonNullable<Outcome['place']>) => void) => Promise<Signature>): Promise<Outcome> {
   const started = performance.now()

@@ -18,7 +18,7 @@ export function checkDigestAllowed({ policy, identity }: Caller): void {
 
 /**
  * Signs one digest. Package and filesets are what the client says of them; the signature says that the content was not seen.
- * @throws SigningError `FILE_NAME_REFUSED`, `PACKAGE_MALFORMED`, `DIGEST_NOT_SIGNABLE`, and what {@link signContent} throws
+ * @throws SigningError `FILE_NAME_REFUSED`, `REQUEST_INVALID`, `PACKAGE_MALFORMED`, `DIGEST_NOT_SIGNABLE`, and what {@link signContent} throws
  */
 export async function signDigest(deps: SignContentDeps, item: DigestItem, context: SignContext): Promise<Signature> {
   const info = describedPackage(item, deps.clock)
@@ -32,6 +32,7 @@ export async function signDigest(deps: SignContentDeps, item: DigestItem, contex
 }
 
 function describedPackage({ package: name, ftype = 'I', filesets, builtAt }: DigestItem, clock: () => Date): InstallpInfo | undefined {
+  if ((name === undefined) !== (filesets === undefined)) throw new SigningError('REQUEST_INVALID', 'package and filesets make records only together')
   if (name === undefined || filesets === undefined) return undefined
   const time = builtAt ?? Math.floor(clock().getTime() / 1000)
   try {

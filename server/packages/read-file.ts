@@ -62,7 +62,7 @@ function inspectInstallp(file: OpenFd, known: Uint8Array | undefined): PackageIn
 
 function readDsb(file: OpenFd): Readonly<{ unsignedBytes: number; dsb?: DsbInfo }> {
   const tailBytes = Math.min(DSB_TAIL_BYTES, file.fileBytes)
-  const finding = findDsb(readPart(file, file.fileBytes - tailBytes, tailBytes), file.fileBytes)
+  const finding = findDsb(readPart(file, file.fileBytes - tailBytes, tailBytes), file.fileBytes, { keyDirectory: false })
   if (finding.kind === 'none') return { unsignedBytes: file.fileBytes }
   const { signature, key } = finding.block
   const dsb = { signature: Buffer.from(signature), ...(key.form === 'LOC' ? { keyPath: key.path } : {}) }

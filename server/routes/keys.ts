@@ -1,10 +1,12 @@
 import { Type } from 'typebox'
 import { callerOf } from '../http/authenticate.ts'
-import { answer, NO_QUERY, problemResponses, type App } from '../http/route.ts'
+import { sendExported } from '../http/exported.ts'
+import { answer, fileAnswer, NO_QUERY, problemResponses, type App } from '../http/route.ts'
 import type { Keyring } from '../keys/key.ts'
+import { exportKey } from '../operations/export-key.ts'
 import { getKey } from '../operations/get-key.ts'
 import { listKeys } from '../operations/list-keys.ts'
-import { Key, Keyid, KeyList } from '../schemas/key.ts'
+import { Key, KeyForm, Keyid, KeyList } from '../schemas/key.ts'
 import { refTo } from '../schemas/reference.ts'
 
 type Deps = Readonly<{ keyring: Keyring }>
@@ -34,4 +36,20 @@ export function getKeyRoute(app: App, deps: Deps): void {
     response: { 200: answer(Key, 'The key.'), ...problemResponses('KEY_NOT_AVAILABLE') },
   }
   app.get('/keys/:keyid', { schema, config: { operation: 'getKey' } }, async (request) => getKey(deps, callerOf(request), request.params.keyid))
+}
+
+/** `GET /keys/{keyid}/{form}`: what must be installed of a key on the targets. */
+export function exportKeyRoute(app: App, deps: Deps): void {
+  const schema = {
+    operationId: 'exportKey',
+    tags: ['catalogue'],
+    summary: 'Export a key',
+    description: 'Answers with the public part of one key as a file to install on the targets.',
+    querystring: NO_QUERY,
+    params: Type.Object({ keyid: refTo(Keyid), form: refTo(KeyForm) }, { additionalProperties: false }),
+    response: { 200: fileAnswer('The file, with its name in Content-Disposition.', 'application/x-pem-file'), ...problemResponses('KEY_NOT_AVAILABLE', 'FORM_NOT_AVAILABLE') },
+  }
+  app.get('/keys/:keyid/:form', { schema, config: { operation: 'exportKey' } }, async (request, reply) => {
+    return await sendExported(reply, exportKey(deps, callerOf(request), request.params))
+  })
 }

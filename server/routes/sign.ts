@@ -1,41 +1,47 @@
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { SigningError } from '../errors.ts'
-import { callerOf } from '../http/authenticate.ts'
+import { Type } from 'typebox'
+import type { ErrorCode } from '../errors.ts'
 import { abortSignal } from '../http/abort.ts'
-import { asJson, asNdjson, signEvents } from '../http/sign-answer.ts'
-import { answer, NO_QUERY, problemResponses, type App } from '../http/route.ts'
-import { sign, type Outcome, type SignDeps, type SignRun } from '../operations/sign.ts'
+import { callerOf } from '../http/authenticate.ts'
+import { problemResponses, type App } from '../http/route.ts'
+import { asJson, asNdjson, batchAnswer, signEvents } from '../http/sign-answer.ts'
+import { OCTET_STREAM, UPLOAD_BODY, UploadQuery, uploadOf } from '../http/upload.ts'
+import type { Outcome, SignRun } from '../operations/outcome.ts'
+import { sign, type SignDeps } from '../operations/sign.ts'
 import { refTo } from '../schemas/reference.ts'
-import { SignAnswer, SignEvent, SignRequest } from '../schemas/sign.ts'
+import { BatchAnswer, SignAnswer, SignEvent, SignRequest } from '../schemas/sign.ts'
 
 const NDJSON = 'application/x-ndjson'
 
 /** What the route needs beside the operation: the signal that ends running work, and who is told of each outcome. */
 export type SignRouteDeps = SignDeps & Readonly<{ stop: AbortSignal; observe: (request: FastifyRequest, outcome: Outcome) => void }>
 
-/** `POST /sign`: signs the package file, or every package of the directory, that the request names. */
+/** `POST /sign`: signs what the request names by path or by digest, or sends. */
 export function signRoute(app: App, deps: SignRouteDeps): void {
-  const done = answer(SignAnswer, 'Every name of the listing with its outcome. A directory of which some files fail is still 200.')
-  const response = {
-    200: { ...done, content: { ...(done['content'] as object), [NDJSON]: { schema: refTo(SignEvent) } } },
-    ...problemResponses(...CODES),
-  }
   const schema = {
     operationId: 'sign',
     tags: ['signing'],
     summary: 'Sign packages',
-    description: 'Signs one package file, or every package of a directory in name order. With `Accept: application/x-ndjson` the outcomes arrive as files finish, one event a line.',
-    querystring: NO_QUERY,
-    body: refTo(SignRequest),
-    response,
+    description:
+      'Signs one package file, or every package of a directory in name order, that the server can read; a file that is sent; or digests, for clients whose policy allows it. With `Accept: application/x-ndjson` the outcomes of a directory arrive as files finish, one event a line.',
+    querystring: UploadQuery,
+    body: { content: { 'application/json': { schema: refTo(SignRequest) }, [OCTET_STREAM]: { schema: UPLOAD_BODY } } },
+    response: { 200: DONE, ...problemResponses(...CODES) },
   }
   app.post('/sign', { schema, config: { operation: 'sign' } }, async (request, reply) => {
-    const run = await sign(deps, callerOf(request), request.body, abortSignal(reply, deps.stop))
     const observe = (outcome: Outcome) => deps.observe(request, outcome)
+    const upload = uploadOf(request)
+    const run = await sign(deps, callerOf(request), upload === undefined ? (request.body as SignRequest) : { upload }, abortSignal(reply, deps.stop))
+    if (run.kind === 'batch') return batchAnswer(run, request.id, observe)
     const events = signEvents(await settled(run, observe), request.id, observe)
     return await stream(request, reply, events)
   })
+}
+
+const DONE = {
+  description: 'Every name of the listing with its outcome, or the outcome of each item. A directory or a batch of which some fail is still 200.',
+  content: { 'application/json': { schema: Type.Union([refTo(SignAnswer), refTo(BatchAnswer)]) }, [NDJSON]: { schema: refTo(SignEvent) } },
 }
 
 /** A single file that is not signed is a problem with a status of its own, so its outcome is awaited before the answer begins. */
@@ -57,9 +63,9 @@ async function stream(request: FastifyRequest, reply: FastifyReply, events: Retu
   return await reply.type(ndjson ? NDJSON : 'application/json; charset=utf-8').send(body)
 }
 
-const CODES: readonly SigningError['code'][] = [
+const CODES: readonly ErrorCode[] = [
   'BODY_MALFORMED', 'BODY_TOO_LARGE', 'CONTENT_TYPE_UNSUPPORTED', 'PATH_MALFORMED', 'PATH_OUTSIDE_ROOTS', 'PATH_UNREADABLE', 'FILE_NAME_REFUSED', 'FILE_KIND_REFUSED', 'FILE_CHANGED',
-  'FILE_TOO_LARGE', 'DIRECTORY_TOO_LARGE', 'NOT_A_PACKAGE', 'PACKAGE_MALFORMED', 'PACKAGE_HAS_DSB', 'KEYID_REQUIRED', 'KEY_NOT_AVAILABLE', 'SIGNER_BUSY',
+  'FILE_TOO_LARGE', 'DIRECTORY_TOO_LARGE', 'NOT_A_PACKAGE', 'PACKAGE_MALFORMED', 'DSB_MALFORMED', 'DSB_STACKED', 'FORMAT_NOT_ACCEPTED', 'FILE_NAME_REFUSED', 'DIGEST_MALFORMED', 'DIGEST_MISMATCH', 'DIGEST_NOT_ALLOWED', 'DIGEST_NOT_SIGNABLE', 'KEYID_REQUIRED', 'KEY_NOT_AVAILABLE', 'SIGNER_BUSY',
   'SIGNER_NOT_AVAILABLE', 'SIGNER_TIMEOUT', 'SIGNER_FAILED', 'SIGNER_OUTPUT_TOO_LARGE', 'SIGNER_NO_RECORD', 'SIGNER_RECORD_MALFORMED',
   'SIGNER_SIGNATURE_TRUNCATED', 'SIGNER_RECORD_MISMATCH', 'SIGNATURE_INVALID', 'STORE_FAILED', 'STORAGE_FULL', 'REQUEST_TIMEOUT',
 ]

@@ -24,10 +24,7 @@ const described = {
   builtAt: Type.Optional(Type.Integer({ minimum: 0, maximum: 4_294_967_295, description: 'When the package was built, seconds since 1970; without it the time of signing stands in the records.' })),
 } as const
 
-/** Package and filesets make records only together. */
-const together = { dependentRequired: { package: ['filesets'], filesets: ['package'] } } as const
-
-export const DigestItem = Type.Object(described, { $id: 'DigestItem', additionalProperties: false, ...together, description: 'A file to sign by its digest.' })
+export const DigestItem = Type.Object(described, { $id: 'DigestItem', additionalProperties: false, description: 'A file to sign by its digest.' })
 export type DigestItem = Static<typeof DigestItem>
 
-export { described as digestMembers, together as digestTogether }
+export { described as digestMembers }

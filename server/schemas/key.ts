@@ -19,6 +19,12 @@ export const Keyid = Type.String({
 })
 export type Keyid = Static<typeof Keyid>
 
+/** What can be installed of a key on a target. */
+export const KEY_FORMS = ['public.pem', 'certificate.pem'] as const
+
+export const KeyForm = Type.Enum(KEY_FORMS, { $id: 'KeyForm', type: 'string', description: '`public.pem`: SubjectPublicKeyInfo; `certificate.pem`: a certificate, where the configuration names one.' })
+export type KeyForm = Static<typeof KeyForm>
+
 export const Key = Type.Object(
   {
     keyid: refTo(Keyid),

@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox'
 import { Keyid } from './key.ts'
-import { DigestItem, digestMembers, digestTogether } from './digest.ts'
+import { DigestItem, digestMembers } from './digest.ts'
 import { Problem } from './problem.ts'
 import { mapOf, refTo } from './reference.ts'
 import { exampleSignature, Signature } from './signature.ts'
@@ -40,7 +40,6 @@ export const SignDigestRequest = Type.Object(
   {
     $id: 'SignDigestRequest',
     additionalProperties: false,
-    ...digestTogether,
     description: 'A file to sign by its digest alone, for clients whose policy allows it: nothing but this travels.',
     examples: [
       {

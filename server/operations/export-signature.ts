@@ -1,0 +1,54 @@
+import { formatDsb, formatDscScript, FormatError, formatSignatureFile } from '../../formats/index.ts'
+import { SigningError } from '../errors.ts'
+import type { Keyring } from '../keys/key.ts'
+import type { Signature } from '../schemas/signature.ts'
+import type { SignatureForm } from '../schemas/verify.ts'
+import type { Store } from '../store/store.ts'
+import type { Caller } from './caller.ts'
+import { getSignature } from './get-signature.ts'
+
+export type ExportDeps = Readonly<{ store: Store; keyring: Keyring; dsb: Readonly<{ keyDirectory: string; allowRsa3072: boolean }> }>
+
+/** A signature as a file to keep: its bytes, its name, its media type. */
+export type Exported = Readonly<{ bytes: Buffer; filename: string; mediaType: string }>
+
+/**
+ * Returns a signature of the catalogue in one of its forms.
+ * @throws SigningError `SIGNATURE_NOT_FOUND`, `FORM_NOT_AVAILABLE`, `STORE_FAILED`
+ */
+export async function exportSignature(deps: ExportDeps, caller: Caller, { id, form }: Readonly<{ id: string; form: SignatureForm }>): Promise<Exported> {
+  const signature = await getSignature(deps, caller, id)
+  switch (form) {
+    case 'record':
+      return { bytes: Buffer.from(formatSignatureFile(recordsOf(signature))), filename: `${signature.filename}.signature`, mediaType: 'text/plain; charset=utf-8' }
+    case 'sig':
+      return { bytes: Buffer.from(signature.signature, 'base64'), filename: `${signature.filename}.sig`, mediaType: 'application/octet-stream' }
+    case 'dsb':
+      return { bytes: dsbOf(signature, deps), filename: `${signature.filename}.dsb`, mediaType: 'application/octet-stream' }
+    case 'dsc':
+      return { bytes: Buffer.from(formatted(() => formatDscScript(recordsOf(signature)))), filename: `${signature.filename}.dsc.sh`, mediaType: 'text/x-shellscript; charset=utf-8' }
+  }
+}
+
+function recordsOf({ records }: Signature): Signature['records'] {
+  if (records.length === 0) throw new SigningError('FORM_NOT_AVAILABLE', 'the signature is a detached one and has no records')
+  return records
+}
+
+function dsbOf({ format, keyid, algorithm, signature }: Signature, { keyring, dsb }: ExportDeps): Buffer {
+  if (format !== 'installp') throw new SigningError('FORM_NOT_AVAILABLE', 'only an installp package can end in a Digital Signature Block')
+  const path = keyring.get(keyid)?.installedPath
+  if (path === undefined) throw new SigningError('FORM_NOT_AVAILABLE', `key ${keyid} has no installedPath in the configuration, and a Digital Signature Block names it`)
+  if (algorithm === 'rsa-3072-sha256' && !dsb.allowRsa3072) throw new SigningError('FORM_NOT_AVAILABLE', 'no published Digital Signature Block has an RSA-3072 signature; dsb.allowRsa3072 allows it')
+  return formatted(() => formatDsb({ signature: Buffer.from(signature, 'base64'), key: { form: 'LOC', path } }, { keyDirectory: dsb.keyDirectory }))
+}
+
+/** A field that is too wide for the form is a form that this signature does not have. */
+function formatted<T>(format: () => T): T {
+  try {
+    return format()
+  } catch (cause) {
+    if (cause instanceof FormatError) throw new SigningError('FORM_NOT_AVAILABLE', `the signature does not fit this form: ${cause.message}`, { cause })
+    throw cause
+  }
+}

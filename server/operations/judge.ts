@@ -1,0 +1,77 @@
+import { FormatError, parseDsb, parseDscScript, parseSignatureFile, recoverDigest, verifySignature, type SignatureRecord } from '../../formats/index.ts'
+import type { OpenedKey } from '../keys/key.ts'
+import type { DsbInfo, InstallpInfo } from '../packages/package-info.ts'
+import type { GivenSignature, InvalidReason, Verification } from '../schemas/verify.ts'
+
+/** What a signature is said to be over: the digest of the signed bytes, and what the package says of itself where it is one. */
+export type Subject = Readonly<{ sha256: Buffer; info?: InstallpInfo; dsb?: DsbInfo }>
+
+/** Whether a signature is valid, by which key, and the records it came in. */
+export type Judgement = Pick<Verification, 'valid' | 'reason' | 'keyid' | 'records'>
+
+/** Judges a signature that was handed in, in any form, with the keys that the caller may use. */
+export function judgeGiven(subject: Subject, { form, value }: GivenSignature, keys: readonly OpenedKey[]): Judgement {
+  try {
+    switch (form) {
+      case 'record':
+        return judgeRecords(subject, parseSignatureFile(value), keys)
+      case 'dsc':
+        return judgeRecords(subject, parseDscScript(value), keys)
+      case 'sig':
+        return judgeRaw(subject, decodeBase64(value), keys)
+      case 'dsb':
+        return judgeDsb(subject, decodeBase64(value), keys)
+    }
+  } catch (error) {
+    if (error instanceof FormatError) return invalid(error.code.startsWith('DSB_') ? 'DSB_MALFORMED' : 'SIGNATURE_MALFORMED')
+    throw error
+  }
+}
+
+/** Judges the signature in a Digital Signature Block. Its key path chooses nothing: whichever key verifies it is the one. */
+export function judgeBlock(subject: Subject, { signature }: DsbInfo, keys: readonly OpenedKey[]): Judgement {
+  return judgeRaw(subject, signature, keys)
+}
+
+/** Judges raw bytes, which a block may have padded with NULs: each key looks at as many as its signatures have. */
+export function judgeRaw({ sha256 }: Subject, bytes: Buffer, keys: readonly OpenedKey[]): Judgement {
+  const fitting = keys.filter(({ signatureBytes }) => bytes.length >= signatureBytes && bytes.subarray(signatureBytes).every((byte) => byte === 0))
+  const tried = fitting.map((key) => ({ key, signature: bytes.subarray(0, key.signatureBytes) }))
+  const valid = tried.find(({ key: { publicKey }, signature }) => verifySignature({ publicKey, sha256, signature }))
+  if (valid !== undefined) return { valid: true, keyid: valid.key.keyid }
+  const other = tried.find(({ key: { publicKey }, signature }) => recoverDigest(publicKey, signature) !== undefined)
+  return other === undefined ? invalid('SIGNATURE_WRONG') : invalid('DIGEST_DIFFERS', other.key.keyid)
+}
+
+function judgeDsb(subject: Subject, block: Buffer, keys: readonly OpenedKey[]): Judgement {
+  const { signature } = parseDsb(block, { keyDirectory: false })
+  return judgeRaw(subject, Buffer.from(signature), keys)
+}
+
+/** Judges records: each must name a key that is known and a level of the package, and its own signature must verify. */
+function judgeRecords(subject: Subject, records: readonly SignatureRecord[], keys: readonly OpenedKey[]): Judgement {
+  for (const record of records) {
+    const key = keys.find(({ keyid }) => keyid === record.keyid)
+    if (key === undefined) return invalid('KEY_UNKNOWN', record.keyid)
+    if (subject.info !== undefined && !isOf(record, subject.info)) return invalid('RECORD_MISMATCH', key.keyid)
+    const judgement = judgeRaw(subject, Buffer.from(record.signature, 'base64'), [key])
+    if (!judgement.valid) return { ...judgement, keyid: key.keyid }
+  }
+  // The parsers refuse a text without a record.
+  return { valid: true, keyid: (records[0] as SignatureRecord).keyid, records: [...records] }
+}
+
+function isOf(record: SignatureRecord, { package: name, ftype, filesets }: InstallpInfo): boolean {
+  return record.package === name && record.ftype === ftype && filesets.some(({ fileset, vrmf }) => record.fileset === fileset && record.vrmf === vrmf)
+}
+
+/** Strict base64: standard alphabet, padded, nothing else. @throws FormatError `SIGNATURE_NOT_BASE64` */
+function decodeBase64(text: string): Buffer {
+  const bytes = Buffer.from(text, 'base64')
+  if (bytes.toString('base64') !== text) throw new FormatError('SIGNATURE_NOT_BASE64', 'the signature is not standard base64 with padding')
+  return bytes
+}
+
+function invalid(reason: InvalidReason, keyid?: string): Judgement {
+  return { valid: false, reason, ...(keyid === undefined ? {} : { keyid }) }
+}

@@ -1,0 +1,81 @@
+import { lstat } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { SigningError } from '../errors.ts'
+import type { Keyring } from '../keys/key.ts'
+import { listDirectory, type ListedEntry } from '../roots/list.ts'
+import { resolvePath, type Root, type SafePath } from '../roots/resolve.ts'
+import type { SignPathRequest, SkipReason } from '../schemas/sign.ts'
+import { allowedRoots, chooseKey, type Caller } from './caller.ts'
+import { inFlight } from './in-flight.ts'
+import { keyWarnings, outcomeOf, runOfOne, type Outcome, type SignRun } from './outcome.ts'
+import type { SignContext } from './sign-content.ts'
+import { signFile, type SignFileDeps } from './sign-file.ts'
+
+export type SignPathDeps = SignFileDeps & Readonly<{ roots: readonly Root[]; keyring: Keyring; maxEntries: number; concurrency: number }>
+
+/**
+ * Begins to sign the package file, or every package of the directory, that the request names. Aborting `signal` starts no further
+ * file; files under way are finished or given up as a whole.
+ * @throws SigningError `PATH_…`, `FILE_KIND_REFUSED`, `DIRECTORY_TOO_LARGE`, `KEY_NOT_AVAILABLE`, `KEYID_REQUIRED`; faults of single files are outcomes
+ */
+export async function signPath(deps: SignPathDeps, caller: Caller, request: SignPathRequest, signal: AbortSignal): Promise<SignRun> {
+  const key = chooseKey(caller, deps.keyring, request.keyid)
+  const roots = allowedRoots(caller, deps.roots)
+  const place = await resolvePath(request.path, roots)
+  const context = { caller, key, signal }
+  const warnings = keyWarnings(key)
+  if (!(await isDirectory(place))) {
+    const name = basename(place.absolutePath)
+    return runOfOne(name, request.path, { warnings, outcome: async () => await signAt(deps, name, async () => place, context) })
+  }
+  const entries = await listDirectory(place, { recursive: request.recursive ?? false, maxEntries: deps.maxEntries, signal })
+  const work = async (entry: ListedEntry) => await signEntry(deps, { directory: place, roots, entry }, context)
+  return { kind: 'directory', path: request.path, files: entries.map(({ name }) => name), warnings, outcomes: inFlight(entries, deps.concurrency, work) }
+}
+
+type Listed = Readonly<{ directory: SafePath; roots: readonly Root[]; entry: ListedEntry }>
+
+async function signEntry(deps: SignPathDeps, { directory, roots, entry }: Listed, context: SignContext): Promise<Outcome> {
+  const { name, kind, refused } = entry
+  if (context.signal.aborted) return { name, durationMs: 0, kind: 'failed', error: context.signal.reason }
+  if (refused) {
+    const error = new SigningError('FILE_NAME_REFUSED', 'the name has control characters or is not UTF-8')
+    return { name, durationMs: 0, kind: 'failed', error }
+  }
+  if (kind === 'directory') return { name, durationMs: 0, kind: 'skipped', reason: 'DIRECTORY' }
+  if (kind === 'special') return { name, durationMs: 0, kind: 'skipped', reason: 'SPECIAL_FILE' }
+  const outcome = await signAt(deps, name, async () => await resolvePath(join(directory.absolutePath, name), roots), context)
+  const reason = outcome.kind === 'failed' ? skipReason(outcome.error) : undefined
+  return reason === undefined ? outcome : { ...about(outcome), kind: 'skipped', reason }
+}
+
+async function signAt(deps: SignPathDeps, name: string, resolve: () => Promise<SafePath>, context: SignContext): Promise<Outcome> {
+  return await outcomeOf(name, async (at) => {
+    const place = await resolve()
+    at({ root: place.root.name, relativePath: place.relativePath })
+    return await signFile(deps, place, context)
+  })
+}
+
+function about({ name, durationMs, place }: Outcome): Pick<Outcome, 'name' | 'durationMs' | 'place'> {
+  return { name, durationMs, ...(place === undefined ? {} : { place }) }
+}
+
+function skipReason(error: unknown): SkipReason | undefined {
+  if (!(error instanceof SigningError)) return undefined
+  switch (error.code) {
+    case 'FILE_KIND_REFUSED':
+      return error.facts['kind'] === 'directory' ? 'DIRECTORY' : 'SPECIAL_FILE'
+    case 'NOT_A_PACKAGE':
+      return error.facts['kind'] === 'toc' ? 'TOC' : 'NOT_A_PACKAGE'
+    case 'FORMAT_NOT_ACCEPTED':
+      return 'FORMAT_NOT_ACCEPTED'
+    default:
+      return undefined
+  }
+}
+
+async function isDirectory({ absolutePath }: SafePath): Promise<boolean> {
+  const stats = await lstat(absolutePath).catch(() => undefined)
+  return stats?.isDirectory() ?? false
+}
