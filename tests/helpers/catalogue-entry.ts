@@ -17,6 +17,8 @@ export function catalogueEntry(choice: EntryChoice = {}): CatalogueEntry {
     signature: {
       id,
       filename: relativePath.slice(relativePath.lastIndexOf('/') + 1),
+      format: 'installp',
+      source: 'path',
       sha256: '0f'.repeat(32),
       sizeBytes,
       keyid: '1001',

@@ -7,8 +7,7 @@ import type { PackageSource } from '../../formats/index.ts'
 import type { OpenedKey } from '../../server/keys/key.ts'
 import { signDigest } from '../../server/keys/rsa.ts'
 import { copyFile, hashFile, inspectFile } from '../../server/packages/read-file.ts'
-import type { Copier } from '../../server/signers/private-copy.ts'
-import type { SignablePackage } from '../../server/signers/signer.ts'
+import type { CopyablePackage, Copier } from '../../server/signers/private-copy.ts'
 
 /** An RSA key pair; `pem` is the private key in plain PKCS#8. */
 export type RsaKeyPair = Readonly<{ privateKey: KeyObject; publicKey: KeyObject; pem: string }>
@@ -36,21 +35,22 @@ export const PACKAGE: PackageSource = {
   payload: [{ path: '/usr/PkgA/data', size: 5000 }],
 }
 
-/** Writes a package file and opens it as the server does. The caller closes `handle`. */
-export async function openSignable(path: string, source: PackageSource = PACKAGE): Promise<SignablePackage> {
+/** Writes a package file and opens it as the server does. The caller closes `file.handle`. */
+export async function openSignable(path: string, source: PackageSource = PACKAGE): Promise<CopyablePackage> {
   const bytes = writePackage(source)
   await writeFile(path, bytes)
   const handle = await open(path)
-  const found = inspectFile({ fd: handle.fd, sizeBytes: bytes.length })
+  const sizes = { fileBytes: bytes.length, sizeBytes: bytes.length }
+  const found = inspectFile({ fd: handle.fd, ...sizes }, { accept: ['installp'] })
   if (found.kind !== 'installp') throw new TypeError('not a package')
-  return { handle, filename: basename(path), sizeBytes: bytes.length, sha256: hash('sha256', bytes, 'buffer'), info: found.installp }
+  return { file: { handle, fileBytes: bytes.length }, filename: basename(path), sizeBytes: bytes.length, sha256: hash('sha256', bytes, 'buffer'), info: found.installp }
 }
 
 /** Copies and hashes with the very functions that the worker threads run. */
 export const copier: Copier = {
-  copy: async ({ handle, sizeBytes }, target, signal) => {
+  copy: async ({ handle, fileBytes, sizeBytes = fileBytes }, target, signal) => {
     signal?.throwIfAborted()
-    return copyFile({ fd: handle.fd, sizeBytes }, target.fd)
+    return copyFile({ fd: handle.fd, fileBytes, sizeBytes }, target.fd)
   },
-  hash: async ({ handle, sizeBytes }) => hashFile({ fd: handle.fd, sizeBytes }),
+  hash: async ({ handle, fileBytes, sizeBytes = fileBytes }) => hashFile({ fd: handle.fd, fileBytes, sizeBytes }),
 }

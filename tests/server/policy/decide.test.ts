@@ -7,7 +7,7 @@ import { OPERATIONS } from '../../../server/schemas/whoami.ts'
 
 const NUM_RUNS = 500 * Number(process.env['TEST_FULL_FACTOR'] ?? 1)
 const SPKI = 'ab'.repeat(32)
-const bot: ClientConfig = { name: 'bot', match: { san: 'URI:urn:example:bot' }, allow: ['sign'], keys: ['1001'], roots: ['nim'] }
+const bot: ClientConfig = { name: 'bot', match: { san: 'URI:urn:example:bot' }, allow: ['sign'], keys: ['1001'], roots: ['nim'], digestOnly: false, sees: 'own' }
 const byKey: ClientConfig = { ...bot, name: 'by-key', match: { spkiSha256: SPKI } }
 const identity = (sans: readonly string[], spkiSha256 = '00'.repeat(32)): ClientIdentity => ({ sans, spkiSha256, serial: '01', notAfter: new Date(0) })
 const known = identity(['DNS:x', 'URI:urn:example:bot'])
@@ -29,6 +29,8 @@ void t.test('what a list names is allowed, everything else is denied with its re
     [{ kind: 'operation', operation: 'sign' }, 'allow'], [{ kind: 'operation', operation: 'whoami' }, 'allow'], [{ kind: 'operation', operation: 'listFiles' }, 'OPERATION_DENIED'],
     [{ kind: 'root', root: 'nim' }, 'allow'], [{ kind: 'root', root: 'NIM' }, 'PATH_OUTSIDE_ROOTS'], [{ kind: 'root', root: '' }, 'PATH_OUTSIDE_ROOTS'],
     [{ kind: 'key', keyid: '1001' }, 'allow'], [{ kind: 'key', keyid: '01001' }, 'KEY_NOT_AVAILABLE'], [{ kind: 'key', keyid: '100' }, 'KEY_NOT_AVAILABLE'],
+    [{ kind: 'digest' }, 'DIGEST_NOT_ALLOWED'],
+    [{ kind: 'signaturesOf', client: 'bot' }, 'allow'], [{ kind: 'signaturesOf', client: 'Bot' }, 'SIGNATURE_NOT_FOUND'], [{ kind: 'signaturesOf', client: '' }, 'SIGNATURE_NOT_FOUND'],
   ]
   for (const [resource, want] of table) {
     const decision = decide([bot], known, resource)
@@ -37,23 +39,31 @@ void t.test('what a list names is allowed, everything else is denied with its re
   }
 })
 
+void t.test('a digest alone, and the signatures of others, need their switch', async (t) => {
+  const trusted: ClientConfig = { ...bot, digestOnly: true, sees: 'all' }
+  t.strictSame(decide([trusted], known, { kind: 'digest' }), { kind: 'allow', client: trusted })
+  t.strictSame(decide([trusted], known, { kind: 'signaturesOf', client: 'somebody else' }), { kind: 'allow', client: trusted })
+})
+
 const text = fc.constantFrom('1', '1001', 'nim', '', '*', '__proto__', 'whoami')
 const resource: fc.Arbitrary<Resource> = fc.oneof(
   fc.record({ kind: fc.constant('operation' as const), operation: fc.constantFrom(...OPERATIONS) }),
   fc.record({ kind: fc.constant('root' as const), root: text }),
   fc.record({ kind: fc.constant('key' as const), keyid: text }),
+  fc.record({ kind: fc.constant('digest' as const) }),
+  fc.record({ kind: fc.constant('signaturesOf' as const), client: text }),
 )
 
 void t.test('an empty list denies, whatever is asked for', async () => {
   const empty: ClientConfig = { ...bot, allow: [], keys: [], roots: [] }
   fc.assert(fc.property(resource, (wanted) => {
-    const isWhoami = wanted.kind === 'operation' && wanted.operation === 'whoami'
-    return decide([], known, wanted).kind === 'deny' && (decide([empty], known, wanted).kind === 'allow') === isWhoami
+    const isOwn = (wanted.kind === 'operation' && wanted.operation === 'whoami') || (wanted.kind === 'signaturesOf' && wanted.client === 'bot')
+    return decide([], known, wanted).kind === 'deny' && (decide([empty], known, wanted).kind === 'allow') === isOwn
   }), { numRuns: NUM_RUNS })
 })
 
 void t.test('nobody is allowed what is not in the lists of the one client that matches', async () => {
-  const client = fc.record({ name: text, match: fc.oneof(fc.record({ san: text }), fc.record({ spkiSha256: text })), allow: fc.subarray([...OPERATIONS]), keys: fc.array(text), roots: fc.array(text) })
+  const client = fc.record({ name: text, match: fc.oneof(fc.record({ san: text }), fc.record({ spkiSha256: text })), allow: fc.subarray([...OPERATIONS]), keys: fc.array(text), roots: fc.array(text), digestOnly: fc.boolean(), sees: fc.constantFrom('own' as const, 'all' as const) })
   fc.assert(fc.property(fc.array(client), fc.record({ sans: fc.array(text), spkiSha256: text }), resource, (policy, { sans, spkiSha256 }, wanted) => {
     const decision = decide(policy, identity(sans, spkiSha256), wanted)
     const first = policy.find(({ match }) => ('san' in match ? sans.includes(match.san) : match.spkiSha256 === spkiSha256))
@@ -68,6 +78,10 @@ void t.test('nobody is allowed what is not in the lists of the one client that m
         return decision.client.roots.includes(wanted.root)
       case 'key':
         return decision.client.keys.includes(wanted.keyid)
+      case 'digest':
+        return decision.client.digestOnly
+      case 'signaturesOf':
+        return decision.client.sees === 'all' || decision.client.name === wanted.client
     }
   }), { numRuns: NUM_RUNS })
 })

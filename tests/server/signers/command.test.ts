@@ -10,8 +10,8 @@ import type { CommandSignerConfig } from '../../../server/config/schema.ts'
 import { SigningError } from '../../../server/errors.ts'
 import { checkRecords } from '../../../server/signers/check-records.ts'
 import { createCommandSigner } from '../../../server/signers/command.ts'
-import type { Copier } from '../../../server/signers/private-copy.ts'
-import type { OpenedSigner, SignablePackage } from '../../../server/signers/signer.ts'
+import type { Copier, CopyablePackage } from '../../../server/signers/private-copy.ts'
+import type { OpenedSigner } from '../../../server/signers/signer.ts'
 import { createSpawner } from '../../../server/signers/spawn.ts'
 import { eventually, isRunning } from '../../helpers/processes.ts'
 import { copier, openedKey, openSignable, PACKAGE, rsaKeyPair } from '../../helpers/signables.ts'
@@ -24,7 +24,7 @@ const shared = createSpawner()
 t.teardown(() => shared.close())
 
 type LogEntry = Readonly<{ pid: number; ppid: number; child: number; argv: string[]; cwd: string; env: Record<string, string>; startedAt: number }>
-type Bench = Readonly<{ dir: string; workDir: string; signer: OpenedSigner; signable: SignablePackage; log: () => LogEntry[] }>
+type Bench = Readonly<{ dir: string; workDir: string; signer: OpenedSigner; signable: CopyablePackage; log: () => LogEntry[] }>
 type Changes = Readonly<{ config?: Partial<CommandSignerConfig>; copier?: Partial<Copier>; source?: PackageSource; filename?: string; passin?: false; ownHelper?: true }>
 
 /** A signer around the fake with the named faults, an opened package, and what the runs say of themselves. */
@@ -48,7 +48,7 @@ async function bench(t: Test, faults: readonly string[] = [], changes: Changes =
   const signable = await openSignable(join(dir, changes.filename ?? 'PkgA.1.0.0.0.bff'), changes.source)
   t.teardown(async () => {
     await signer.close()
-    await signable.handle.close()
+    await signable.file.handle.close()
     rmSync(dir, { recursive: true })
   })
   const log = (): LogEntry[] => (existsSync(logFile) ? readFileSync(logFile, 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line)) : [])
@@ -57,7 +57,7 @@ async function bench(t: Test, faults: readonly string[] = [], changes: Changes =
 
 /** Resolves with the error of a run, after making sure that nothing is left of the run: no folder, no process. */
 async function refusal({ signer, signable, workDir, log }: Bench): Promise<SigningError> {
-  const error = await signer.sign(signable, key).then((records) => new Error(`was accepted: ${records.length} records`), (error: unknown) => error)
+  const error = await signer.sign(signable, key).then(({ records }) => new Error(`was accepted: ${records.length} records`), (error: unknown) => error)
   if (!(error instanceof SigningError)) throw error
   const leftOver = readdirSync(workDir)
   if (leftOver.length > 0) throw new Error(`left behind: ${leftOver.join()}`)
@@ -65,13 +65,13 @@ async function refusal({ signer, signable, workDir, log }: Bench): Promise<Signi
   return error
 }
 
-const isSigned = ({ sha256 }: SignablePackage, records: readonly SignatureRecord[]): boolean =>
+const isSigned = ({ sha256 }: CopyablePackage, records: readonly SignatureRecord[]): boolean =>
   records.every(({ signature }) => verifySignature({ publicKey: pair.publicKey, sha256, signature: Buffer.from(signature, 'base64') }))
 
 t.test('the command signer answers the records of the command, signed over the very bytes that were inspected', async (t) => {
   const { signer, signable, workDir, log, dir } = await bench(t)
   await signer.probe()
-  const records = await signer.sign(signable, key)
+  const { records } = await signer.sign(signable, key)
   const { signature } = records[0] as SignatureRecord
   const common = { keyid: '1001', package: 'PkgA', timestamp: '1375425475', ftype: 'I', signature }
   t.strictSame(records, [{ ...common, fileset: 'PkgA.rte', vrmf: '1.0.0.0' }, { ...common, fileset: 'PkgA.adt', vrmf: '7.3.2.10' }])
@@ -95,7 +95,7 @@ t.test('what is odd but correct is accepted: CRLF, no header, no last line end, 
   ]
   for (const [faults, changes] of rows) {
     const made = await bench(t, faults, changes)
-    const records = await made.signer.sign(made.signable, key)
+    const { records } = await made.signer.sign(made.signable, key)
     t.strictSame(checkRecords(records, made.signable.info, '1001').map(({ fileset, vrmf }) => ({ fileset, vrmf })), made.signable.info.filesets, faults.join() || 'many')
     t.ok(isSigned(made.signable, records))
     await eventually(() => !made.log().some((entry) => isRunning(entry.pid ?? entry.child)))
@@ -149,14 +149,14 @@ t.test('each way in which the command can fail has its own code, and leaves neit
 t.test('a signature file may make a record that only the checks of the caller refuse', async (t) => {
   for (const fault of ['wrong-package', 'wrong-fileset', 'wrong-vrmf', 'wrong-ftype', 'wrong-keyid', 'missing-fileset', 'extra-fileset', 'many=50']) {
     const { signer, signable } = await bench(t, [fault])
-    const records = await signer.sign(signable, key)
+    const { records } = await signer.sign(signable, key)
     t.throws(() => checkRecords(records, signable.info, '1001'), { code: 'SIGNER_RECORD_MISMATCH' }, fault)
   }
   const twice = await bench(t, ['same-fileset-twice'])
-  const records = await twice.signer.sign(twice.signable, key)
+  const { records } = await twice.signer.sign(twice.signable, key)
   t.throws(() => checkRecords(records, twice.signable.info, '1001'), { code: 'SIGNER_RECORD_MALFORMED' })
   const other = await bench(t, ['other-bytes'])
-  t.notOk(isSigned(other.signable, await other.signer.sign(other.signable, key)))
+  t.notOk(isSigned(other.signable, (await other.signer.sign(other.signable, key)).records))
 })
 
 t.test('what the command printed reaches the log, bounded, and never the message', async (t) => {
@@ -191,7 +191,7 @@ t.test('a name without a slash is looked up in the absolute folders of PATH, the
   const relative = await bench(t, [], { config: { command: ['create_pkgsign'], environment: { PATH: 'tests/fakes:.' } } })
   t.equal((await refusal(relative)).code, 'SIGNER_NOT_AVAILABLE', 'a relative folder would mean another one to the command')
   const unset = await bench(t, [], { config: { command: ['tests/fakes/create_pkgsign'] } })
-  t.equal((await unset.signer.sign(unset.signable, key)).length, 2, 'a slash makes it relative to the server')
+  t.equal((await unset.signer.sign(unset.signable, key)).records.length, 2, 'a slash makes it relative to the server')
 })
 
 t.test('the copy keeps a plain name; any other name never reaches the command', async (t) => {
@@ -248,7 +248,7 @@ t.test('so many run at once, so many wait, and one more is told that the signer 
   const runs = Array.from({ length: 5 }, () => signer.sign(signable, key))
   t.equal(signer.waiting(), 3)
   await t.rejects(signer.sign(signable, key), { code: 'SIGNER_BUSY' })
-  t.strictSame((await Promise.all(runs)).map((records) => records.length), [2, 2, 2, 2, 2])
+  t.strictSame((await Promise.all(runs)).map(({ records }) => records.length), [2, 2, 2, 2, 2])
   t.equal(signer.waiting(), 0)
   const starts = log().map((entry) => entry.startedAt).sort((one, other) => one - other)
   for (let index = 2; index < starts.length; index += 1) {
@@ -281,7 +281,7 @@ t.test('a helper that is killed in a run fails that run alone', async (t) => {
   await eventually(() => made.log().length === 1)
   process.kill((made.log()[0] as LogEntry).ppid, 'SIGKILL')
   t.equal((await failing).code, 'SIGNER_FAILED')
-  t.equal((await made.signer.sign(made.signable, key)).length, 2)
+  t.equal((await made.signer.sign(made.signable, key)).records.length, 2)
 })
 
 t.test('close refuses who waits, ends who runs and leaves nothing behind', async (t) => {

@@ -1,4 +1,4 @@
-import { verify } from 'node:crypto'
+import { hash, verify } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
@@ -16,10 +16,9 @@ t.test('the embedded signer makes one record per fileset, in the order of lpp_na
   for (const [bits, base64Chars] of [[2048, 344], [3072, 512], [4096, 684]] as const) {
     const key = bits === 2048 ? pair : rsaKeyPair(bits)
     const signable = await openSignable(path)
-    const records = await signerWith({ syntax: 'epoch', source: 'build' }).sign(signable, openedKey('file', key))
-    await signable.handle.close()
+    const { signature, records } = await signerWith({ syntax: 'epoch', source: 'build' }).sign(signable, openedKey('file', key))
+    await signable.file.handle.close()
 
-    const signature = records[0]?.signature as string
     t.equal(signature.length, base64Chars)
     t.ok(verify('sha256', await readFile(path), key.publicKey, Buffer.from(signature, 'base64')), `RSA-${bits} over the whole file`)
     const common = { keyid: '1001', package: 'PkgA', timestamp: '1375425475', ftype: 'I', signature }
@@ -30,7 +29,7 @@ t.test('the embedded signer makes one record per fileset, in the order of lpp_na
 
 t.test('the timestamp of a record has the configured syntax and source', async (t) => {
   const opened = await openSignable(join(t.testdir({}), 'PkgA.bff'), PACKAGE)
-  t.teardown(() => opened.handle.close())
+  t.teardown(() => opened.file.handle.close())
   const signable = { ...opened, info: { ...opened.info, builtAt: 0, lppNameModifiedAt: 1_375_425_475 } }
   const rows = [
     ['epoch', 'build', '0'],
@@ -41,14 +40,14 @@ t.test('the timestamp of a record has the configured syntax and source', async (
     ['yyyymmddhhmmss', 'signing', '20261124235959'],
   ] as const
   for (const [syntax, source, want] of rows) {
-    const records = await signerWith({ syntax, source }).sign(signable, openedKey('file', pair))
+    const { records } = await signerWith({ syntax, source }).sign(signable, openedKey('file', pair))
     t.strictSame(records.map((record) => record.timestamp), [want, want], `${syntax} of ${source}`)
   }
 })
 
 t.test('the embedded signer refuses a key it does not hold and an aborted request, and needs nothing to be ready', async (t) => {
   const signable = await openSignable(join(t.testdir({}), 'PkgA.bff'))
-  t.teardown(() => signable.handle.close())
+  t.teardown(() => signable.file.handle.close())
   const signer = signerWith({ syntax: 'epoch', source: 'build' })
   await t.rejects(signer.sign(signable, openedKey('command', pair)), { name: 'SigningError', code: 'SIGNER_NOT_AVAILABLE' })
   const gone = new Error('the client went away')
@@ -57,4 +56,11 @@ t.test('the embedded signer refuses a key it does not hold and an aborted reques
   t.equal(signer.waiting(), 0)
   t.equal(signer.kind, 'embedded')
   await signer.close()
+})
+
+t.test('what is no package gets a detached signature: no record, over the digest alone', async (t) => {
+  const sha256 = hash('sha256', 'an interim fix', 'buffer')
+  const made = await signerWith({ syntax: 'epoch', source: 'build' }).sign({ filename: 'fix.epkg.Z', sizeBytes: 14, sha256 }, openedKey('file', pair))
+  t.strictSame(made.records, [])
+  t.ok(verify('sha256', Buffer.from('an interim fix'), pair.publicKey, Buffer.from(made.signature, 'base64')))
 })

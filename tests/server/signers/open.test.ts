@@ -32,11 +32,11 @@ async function nameOfDeadRun(dir: string): Promise<string> {
 t.test('openSigner opens the signer that the configuration names', async (t) => {
   const dir = t.testdir({ work: {} })
   const signable = await openSignable(join(dir, 'PkgA.bff'))
-  t.teardown(() => signable.handle.close())
+  t.teardown(() => signable.file.handle.close())
 
   const embedded = await openSigner({ kind: 'embedded', timestamp: { syntax: 'epoch', source: 'signing' } }, dependencies)
   t.equal(embedded.kind, 'embedded')
-  const [made] = await embedded.sign(signable, openedKey('file', pair))
+  const { records: [made] } = await embedded.sign(signable, openedKey('file', pair))
   t.equal(made?.timestamp, String(clock().getTime() / 1000))
 
   for (const changes of [{ workDir: join(dir, 'work') }, {}]) {
@@ -44,7 +44,7 @@ t.test('openSigner opens the signer that the configuration names', async (t) => 
     t.teardown(() => command.close())
     t.equal(command.kind, 'command')
     await command.probe()
-    const records = await command.sign(signable, openedKey('command', pair))
+    const { records } = await command.sign(signable, openedKey('command', pair))
     t.strictSame(records.map((record) => record.fileset), ['PkgA.rte', 'PkgA.adt'])
     t.equal(records[0]?.signature, made?.signature, 'both signers make the same signature of the same file')
   }

@@ -7,7 +7,11 @@ import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout } from 'node:timers/promises'
 import * as fc from 'fast-check'
+import { Kysely } from 'kysely'
+import { Migrator, type Migration } from 'kysely/migration'
 import t from 'tap'
+import { MIGRATIONS } from '../../../server/store/migrations/index.ts'
+import { sqliteDialect } from '../../../server/store/sqlite-dialect.ts'
 import { openCatalogue, openDatabase, openSqliteStore } from '../../../server/store/sqlite.ts'
 import type { CatalogueEntry, Store } from '../../../server/store/store.ts'
 import { catalogueEntry } from '../../helpers/catalogue-entry.ts'
@@ -42,7 +46,7 @@ function count(path: string, table = 'signatures'): number {
   }
 }
 
-const get = (store: Store, { signature, client }: CatalogueEntry) => store.get(signature.id, client)
+const get = async (store: Store, { signature }: CatalogueEntry) => (await store.get(signature.id))?.signature
 
 void t.test('get returns a recorded signature whole, with its records in order', async (t) => {
   const { store } = await freshStore(t)
@@ -53,13 +57,55 @@ void t.test('get returns a recorded signature whole, with its records in order',
   t.strictSame(await get(store, detached), detached.signature)
 })
 
-void t.test('get returns undefined for an unknown id and for the signature of another client', async (t) => {
+void t.test('get returns undefined for an unknown id, and with a signature the client it was made for', async (t) => {
   const { store } = await freshStore(t)
   const entry = catalogueEntry()
   await store.record(entry)
-  t.equal(await store.get(randomUUID(), entry.client), undefined)
-  t.equal(await store.get(entry.signature.id, 'auditor'), undefined)
-  t.equal(await store.get(`${entry.signature.id}' or '1' = '1`, entry.client), undefined)
+  t.equal(await store.get(randomUUID()), undefined)
+  t.equal((await store.get(entry.signature.id))?.client, entry.client)
+  t.equal(await store.get(`${entry.signature.id}' or '1' = '1`), undefined)
+})
+
+void t.test('findByDigest returns the signatures over the same bytes, newest first, of every client, a hundred at the most', async (t) => {
+  const { store } = await freshStore(t)
+  const at = (second: number) => new Date(Date.UTC(2026, 10, 24, 0, 0, second)).toISOString()
+  const made = (second: number, client: string, sha256 = 'ab'.repeat(32)) => {
+    const entry = catalogueEntry({ client, relativePath: `${second}` })
+    return { ...entry, signature: { ...entry.signature, sha256, signedAt: at(second) } }
+  }
+  const [first, second, other] = [made(1, 'release-bot'), made(2, 'auditor'), made(3, 'release-bot', 'cd'.repeat(32))]
+  await Promise.all([second, first, other].map(async (entry) => await store.record(entry)))
+  t.strictSame(await store.findByDigest('ab'.repeat(32)), [second, first].map(({ signature, client }) => ({ signature, client })))
+  t.strictSame(await store.findByDigest('AB'.repeat(32)), [])
+  await Promise.all(Array.from({ length: 120 }, async (_, index) => await store.record(made(10 + index, 'release-bot'))))
+  const found = await store.findByDigest('ab'.repeat(32))
+  t.strictSame([found.length, found[0]?.signature.signedAt, found[99]?.signature.signedAt], [100, at(129), at(30)])
+})
+
+void t.test('what the server could not read itself is recorded without a place: uploads, digests, other formats', async (t) => {
+  const { path, store } = await freshStore(t)
+  const { file: _file, ...entry } = catalogueEntry({ filesets: [] })
+  const sent = { ...entry, signature: { ...entry.signature, format: 'rpm', source: 'upload' } } as const
+  const digest = { ...entry, signature: { ...entry.signature, id: randomUUID(), format: 'other', source: 'digest' } } as const
+  await Promise.all([store.record(sent), store.record(digest)])
+  t.strictSame([await get(store, sent), await get(store, digest)], [sent.signature, digest.signature])
+  t.strictSame([count(path), count(path, 'latest_signatures')], [2, 0])
+})
+
+void t.test('a catalogue of the first version is brought up to date: what it has was a package by path', async (t) => {
+  const path = join(t.testdir(), 'signing.db')
+  const old = openDatabase(path)
+  const db = new Kysely<unknown>({ dialect: sqliteDialect(old) })
+  const first = { '0001-signatures': MIGRATIONS['0001-signatures'] as Migration }
+  t.equal((await new Migrator({ db, provider: { getMigrations: async () => first } }).migrateToLatest()).error, undefined)
+  const { signature } = catalogueEntry()
+  old.prepare(`insert into signatures values (?, ?, 'release-bot', 'ab', 'nim', 'a.bff', 'a.bff', 1, 1, ?, '1001', 'rsa-2048-sha256', 'file', ?)`)
+    .run(signature.id, signature.signedAt, signature.sha256, signature.signature)
+  await db.destroy()
+  const store = await openSqliteStore(path)
+  t.teardown(() => store.close())
+  t.match(await store.get(signature.id), { signature: { id: signature.id, format: 'installp', source: 'path', records: [] }, client: 'release-bot' })
+  t.equal((await store.findByDigest(signature.sha256)).length, 1)
 })
 
 void t.test('get returns whatever text was recorded, unchanged', async (t) => {
@@ -116,7 +162,7 @@ void t.test('a catalogue that is opened again has what was recorded', async (t) 
   const again = await openSqliteStore(path)
   t.teardown(() => again.close())
   t.strictSame(await get(again, entry), entry.signature)
-  t.equal(count(path, 'kysely_migration'), 1)
+  t.equal(count(path, 'kysely_migration'), Object.keys(MIGRATIONS).length)
 })
 
 void t.test('an entry that cannot be recorded does not spoil the others of its group', async (t) => {
@@ -220,7 +266,8 @@ void t.test('close writes what is waiting; afterwards every call answers STORE_F
   t.equal(count(path), 300)
   const closed = { code: 'STORE_FAILED', message: 'the catalogue is closed' }
   await t.rejects(store.record(catalogueEntry()), closed)
-  await t.rejects(store.get(randomUUID(), 'release-bot'), closed)
+  await t.rejects(store.get(randomUUID()), closed)
+  await t.rejects(store.findByDigest('0f'.repeat(32)), closed)
   await t.rejects(store.signedAmong('nim', []), closed)
   await t.rejects(store.probe(), closed)
   await store.close()
@@ -230,7 +277,7 @@ void t.test('a database that is damaged while it is open answers STORE_FAILED, a
   const { database, store } = await reachableStore(t)
   database.exec('drop table latest_signatures; drop table signature_records; drop table signatures')
   const file = { relativePath: 'a', sizeBytes: 1, modifiedAtMs: 1 }
-  const calls = [() => store.record(catalogueEntry()), () => store.get('1', 'a'), () => store.signedAmong('nim', [file]), () => store.probe()]
+  const calls = [() => store.record(catalogueEntry()), () => store.get('1'), () => store.findByDigest('0f'.repeat(32)), () => store.signedAmong('nim', [file]), () => store.probe()]
   for (const call of calls) {
     const fault = await call().then(() => undefined, (cause: Error) => cause)
     t.match(fault, { code: 'STORE_FAILED', cause: { message: /no such table/ } })
@@ -311,7 +358,7 @@ void t.test('what was recorded is there after the process was killed', async (t)
   const store = await openSqliteStore(path)
   t.teardown(() => store.close())
   t.ok(ids.length > 0)
-  for (const id of ids) t.match(await store.get(id, 'release-bot'), { id, records: { length: 1 } })
+  for (const id of ids) t.match(await store.get(id), { signature: { id, records: { length: 1 } }, client: 'release-bot' })
 })
 
 void t.test('processes that make and fill the same catalogue at the same time lose nothing', async (t) => {
