@@ -31,7 +31,7 @@ export async function emitOpenapi(): Promise<string> {
     maxEntries: 1,
     concurrency: 1,
     stop: new AbortController().signal,
-    bodyBytes: 65_536,
+    bodyBytes: 1,
     draining: () => false,
     log: pino({ enabled: false }),
   }

@@ -57,9 +57,6 @@ export async function startServer(config: Config, log: FastifyBaseLogger): Promi
   }
 }
 
-/** An upload of which nothing arrives for so long has broken off. */
-const STALL_MS = 60_000
-
 /** A probe that takes longer has failed. */
 const PROBE_MS = 5_000
 
@@ -117,6 +114,11 @@ async function readTls({ cert, key, clientCa, crl }: Config['tls']): Promise<Tls
 function counted(inspector: Inspector, metrics: Pick<Metrics, 'bytesHashed'>): Inspector {
   return {
     ...inspector,
+    examine: async (file, options) => {
+      const examined = await inspector.examine(file, options)
+      metrics.bytesHashed(examined.sizeBytes)
+      return examined
+    },
     inspect: async (file, options) => {
       const info = await inspector.inspect(file, options)
       if ('sizeBytes' in info) metrics.bytesHashed(info.sizeBytes)
@@ -133,7 +135,7 @@ async function openApp(config: Config, parts: Parts, { log, stopping }: Readonly
     roots: await openRoots(config.roots),
     clock: () => new Date(),
     dsb: config.dsb,
-    receiver: createReceiver({ directory: config.uploadDir ?? tmpdir(), maxFileBytes: config.limits.fileBytes, maxUploads: config.limits.uploads, stallMs: STALL_MS }),
+    receiver: createReceiver({ directory: config.uploadDir ?? tmpdir(), maxFileBytes: config.limits.fileBytes, maxUploads: config.limits.uploads, stallMs: config.limits.requestMs }),
     maxEntries: config.limits.directoryEntries,
     // Enough that every thread has its next file at hand while the answers of the last ones travel.
     concurrency: 4 * availableParallelism(),

@@ -9,19 +9,26 @@ export const COMMANDS = [
     "word": "sign",
     "summary": "Sign packages",
     "description": "Signs one package file, or every package of a directory in name order, that the server can read; a file that is sent; or digests, for clients whose policy allows it. With `Accept: application/x-ndjson` the outcomes of a directory arrive as files finish, one event a line.",
-    "arguments": [],
-    "flags": [
+    "arguments": [
       {
-        "name": "filename",
+        "name": "path",
         "type": "string",
-        "required": false,
-        "description": "Base name of the uploaded file; for an upload only, and there it must be given."
-      },
+        "required": true,
+        "description": "Absolute path of a file or directory that the server can read, inside a root this client may use."
+      }
+    ],
+    "flags": [
       {
         "name": "keyid",
         "type": "string",
         "required": false,
         "description": "Identifier of the key that checks the record: `dsc_key.id` on AIX, one to ten decimal digits."
+      },
+      {
+        "name": "recursive",
+        "type": "boolean",
+        "required": false,
+        "description": "Descend into subdirectories; names are then relative to `path`."
       }
     ]
   },
@@ -57,22 +64,16 @@ export const COMMANDS = [
     "operation": "verify",
     "word": "verify",
     "summary": "Verify a signature",
-    "description": "Says whether a signature over a file (by path, by digest, or sent) is valid, and if not, why. Without a signature in the request the Digital Signature Block in the file is meant, else the catalogue.",
-    "arguments": [],
-    "flags": [
+    "description": "Says whether a signature over a file (by path, by digest, or sent, whatever it is) is valid, and if not, why. Without a signature in the request the Digital Signature Block in the file is meant, else the catalogue.",
+    "arguments": [
       {
-        "name": "filename",
+        "name": "path",
         "type": "string",
-        "required": false,
-        "description": "Base name of the uploaded file; for an upload only, and there it must be given."
-      },
-      {
-        "name": "keyid",
-        "type": "string",
-        "required": false,
-        "description": "Identifier of the key that checks the record: `dsc_key.id` on AIX, one to ten decimal digits."
+        "required": true,
+        "description": ""
       }
-    ]
+    ],
+    "flags": []
   },
   {
     "operation": "getSignature",
@@ -91,7 +92,7 @@ export const COMMANDS = [
   },
   {
     "operation": "exportSignature",
-    "word": "signatures",
+    "word": "export",
     "summary": "Export a signature",
     "description": "Answers with the same signature as a file: the signature file, the raw signature, the block to append to the package, or the script for the Digital Signature Catalog.",
     "arguments": [
@@ -100,15 +101,22 @@ export const COMMANDS = [
         "type": "string",
         "required": true,
         "description": "The `id` of the signature."
-      },
+      }
+    ],
+    "flags": [
       {
         "name": "form",
         "type": "string",
         "required": true,
-        "description": "`record`: signature file; `sig`: raw bytes; `dsb`: Digital Signature Block to append; `dsc`: shell script for the Digital Signature Catalog."
+        "description": "`record`: signature file; `sig`: raw bytes; `dsb`: Digital Signature Block to append; `dsc`: shell script for the Digital Signature Catalog.",
+        "choices": [
+          "record",
+          "sig",
+          "dsb",
+          "dsc"
+        ]
       }
-    ],
-    "flags": []
+    ]
   },
   {
     "operation": "listKeys",
@@ -144,15 +152,20 @@ export const COMMANDS = [
         "type": "string",
         "required": true,
         "description": "Identifier of the key that checks the record: `dsc_key.id` on AIX, one to ten decimal digits."
-      },
+      }
+    ],
+    "flags": [
       {
         "name": "form",
         "type": "string",
         "required": true,
-        "description": "`public.pem`: SubjectPublicKeyInfo; `certificate.pem`: a certificate, where the configuration names one."
+        "description": "`public.pem`: SubjectPublicKeyInfo; `certificate.pem`: a certificate, where the configuration names one.",
+        "choices": [
+          "public.pem",
+          "certificate.pem"
+        ]
       }
-    ],
-    "flags": []
+    ]
   },
   {
     "operation": "whoami",

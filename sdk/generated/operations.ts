@@ -19,7 +19,7 @@ export const OPERATIONS = {
   verify: {
     method: "POST",
     path: "/verify",
-    parameters: [{"name":"filename","in":"query","required":false},{"name":"keyid","in":"query","required":false}],
+    parameters: [{"name":"filename","in":"query","required":false},{"name":"form","in":"query","required":false},{"name":"value","in":"query","required":false}],
     requestMediaTypes: ["application/json","application/octet-stream"],
     answerMediaTypes: ["application/json"],
   },

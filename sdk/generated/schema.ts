@@ -52,7 +52,7 @@ export interface paths {
         readonly put?: never;
         /**
          * Verify a signature
-         * @description Says whether a signature over a file (by path, by digest, or sent) is valid, and if not, why. Without a signature in the request the Digital Signature Block in the file is meant, else the catalogue.
+         * @description Says whether a signature over a file (by path, by digest, or sent, whatever it is) is valid, and if not, why. Without a signature in the request the Digital Signature Block in the file is meant, else the catalogue.
          */
         readonly post: operations["verify"];
         readonly delete?: never;
@@ -885,6 +885,15 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `REQUEST_ABORTED` Client went away */
+            readonly 499: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `INTERNAL` Internal error */
             readonly 500: {
                 headers: {
@@ -1027,7 +1036,10 @@ export interface operations {
             readonly query?: {
                 /** @description Base name of the uploaded file; for an upload only, and there it must be given. */
                 readonly filename?: string;
-                readonly keyid?: components["schemas"]["Keyid"];
+                /** @description With `value`, the signature over the uploaded file, as in `GivenSignature`. */
+                readonly form?: "record" | "sig" | "dsb" | "dsc";
+                /** @description See `form`. A `+` of base64 is written `%2B` in a URL. */
+                readonly value?: string;
             };
             readonly header?: never;
             readonly path?: never;
@@ -1103,8 +1115,17 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `FILE_KIND_REFUSED` Not a regular file; `FILE_NAME_REFUSED` File name refused; `NOT_A_PACKAGE` Not a package; `FORMAT_NOT_ACCEPTED` Format not accepted; `PACKAGE_MALFORMED` Package malformed */
+            /** @description `FILE_KIND_REFUSED` Not a regular file; `FILE_NAME_REFUSED` File name refused */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `REQUEST_ABORTED` Client went away */
+            readonly 499: {
                 headers: {
                     readonly [name: string]: unknown;
                 };

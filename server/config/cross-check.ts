@@ -63,8 +63,10 @@ function checkPorts({ listen, admin }: Partially<ConfigFile>, report: Report): v
 function checkInstalledPaths({ keys = [], dsb }: Partially<ConfigFile>, report: Report): void {
   for (const [index, key] of keys.entries()) {
     const path = key?.installedPath
-    const inside = path === undefined || dsb?.keyDirectory === undefined || (path.startsWith(dsb.keyDirectory) && !path.includes('/../'))
-    if (!inside) report(['keys', index, 'installedPath'], `must lie below dsb.keyDirectory, ${dsb.keyDirectory}`)
+    if (path === undefined || dsb?.keyDirectory === undefined) continue
+    const parts = path.slice(dsb.keyDirectory.length).split('/')
+    const isInside = path.startsWith(dsb.keyDirectory) && !parts.some((part) => ['', '.', '..'].includes(part))
+    if (!isInside) report(['keys', index, 'installedPath'], `must lie below dsb.keyDirectory, ${dsb.keyDirectory}`)
   }
 }
 

@@ -152,12 +152,12 @@ const Limits = section(
   {
     fileBytes: positive(17_179_869_184, 'Largest file that is signed.'),
     directoryEntries: positive(20_000, 'Longest directory that is listed or signed, subdirectories included when recursive.', 1_000_000),
-    bodyBytes: positive(65_536, 'Largest JSON body.', 16_777_216),
+    bodyBytes: positive(4_194_304, 'Largest JSON body; a thousand digests with their filesets need most.', 16_777_216),
     connections: positive(1_000, 'Connections at once on each service port.', 65_535),
     handshakeMs: positive(10_000, 'Time for a TLS handshake.', 600_000),
-    requestMs: positive(30_000, 'Time for a request to arrive, headers and body.', 3_600_000),
+    requestMs: positive(30_000, 'Time for a request to arrive, headers and body. An upload may take longer, but not pause for so long.', 3_600_000),
     idleMs: positive(75_000, 'How long an idle connection is kept.', 3_600_000),
-    uploads: positive(8, 'Uploads at once; one more is answered SERVER_BUSY.', 1_000),
+    uploads: positive(8, 'Uploads at once, from their first byte until they are signed; one more is answered SERVER_BUSY.', 1_000),
     waitingFiles: positive(10_000, 'How many files may wait for a worker thread; one more is answered SERVER_BUSY.', 1_000_000),
   },
   'What is refused, with the limit named.',
@@ -187,7 +187,7 @@ export const ConfigFile = closed(
     dsb: section(
       {
         keyDirectory: Type.String({ pattern: '^/(?:[A-Za-z0-9._-]+/)+$', default: '/etc/security/certificates/', description: 'Directory on the targets below which every `installedPath` must lie. AIX looks nowhere else by default.' }),
-        allowRsa3072: Type.Boolean({ default: false, description: 'Whether RSA-3072 signatures may stand in a Digital Signature Block, padded with NULs: no published block shows one.' }),
+        allowRsa3072: Type.Boolean({ default: true, description: 'Whether RSA-3072 signatures may stand in a Digital Signature Block, padded with NULs. No published block shows one, so each answer warns.' }),
       },
       'Digital Signature Blocks.',
     ),

@@ -9,6 +9,7 @@ import type { LimitsConfig } from '../config/schema.ts'
 import type { ErrorCode } from '../errors.ts'
 import { identityOf } from '../identity/client.ts'
 import { decide, type Policy } from '../policy/decide.ts'
+import { hasTime } from './patience.ts'
 import { problemOf, PROBLEM_MEDIA_TYPE } from './problems.ts'
 
 export type ListenerName = 'service' | 'browser'
@@ -97,6 +98,8 @@ function peerOf({ remoteAddress, remotePort }: Socket): Readonly<{ address: stri
 
 /** Answers what never became a request: the HTTP parser refused it, or it did not arrive in time. */
 function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  // Node only tells, and closes nothing by itself: the upload goes on.
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && hasTime(socket)) return
   const [code, detail] = clientFault(error)
   if (!socket.writable || socket.bytesWritten > 0 || code === undefined) return void socket.destroy()
   const requestId = randomUUID()

@@ -33,6 +33,8 @@ export function problemFromError(error: unknown, requestId: string): Problem {
 export async function sendProblem(reply: FastifyReply, problem: Problem): Promise<void> {
   reply.problemCode = problem.code
   if (problem.status === 503) reply.header('retry-after', '1')
+  // Whoever stopped sending will not send the rest, which the connection would wait for.
+  if (problem.code === 'REQUEST_TIMEOUT') reply.header('connection', 'close')
   // A serializer of its own: the route's response schema must not stand between an error and its reader.
   await reply.code(problem.status).type(PROBLEM_MEDIA_TYPE).serializer(JSON.stringify).send(problem)
 }

@@ -1,9 +1,11 @@
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import type { FastifyRequest } from 'fastify'
-import { Type, type Static } from 'typebox'
+import { Type } from 'typebox'
 import { SigningError } from '../errors.ts'
 import { Keyid } from '../schemas/key.ts'
 import { refTo } from '../schemas/reference.ts'
+import { SIGNATURE_FORMS } from '../schemas/verify.ts'
+import type { Sending } from '../uploads/receive.ts'
 import { declaredDigests } from './content-digest.ts'
 
 export const OCTET_STREAM = 'application/octet-stream'
@@ -11,36 +13,42 @@ export const OCTET_STREAM = 'application/octet-stream'
 /** The body of an upload as the document shows it; the stream itself is not validated. */
 export const UPLOAD_BODY = Type.Unsafe<Readable>({ contentMediaType: OCTET_STREAM, description: 'The file, with `?filename=`; its digest may be declared by `Content-Digest` or `Repr-Digest` (RFC 9530).' })
 
-/** The query of a route that takes uploads. */
-export const UploadQuery = Type.Object(
+const filename = Type.Optional(Type.String({ minLength: 1, maxLength: 1024, description: 'Base name of the uploaded file; for an upload only, and there it must be given.' }))
+
+/** The query of `POST /sign`. */
+export const SignUploadQuery = Type.Object({ filename, keyid: Type.Optional(refTo(Keyid)) }, { additionalProperties: false })
+
+/** The query of `POST /verify`. A signature that is longer than a URL can hold is verified by path or by digest. */
+export const VerifyUploadQuery = Type.Object(
   {
-    filename: Type.Optional(Type.String({ minLength: 1, maxLength: 1024, description: 'Base name of the uploaded file; for an upload only, and there it must be given.' })),
-    keyid: Type.Optional(refTo(Keyid)),
+    filename,
+    form: Type.Optional(Type.Enum(SIGNATURE_FORMS, { type: 'string', description: 'With `value`, the signature over the uploaded file, as in `GivenSignature`.' })),
+    value: Type.Optional(Type.String({ minLength: 1, maxLength: 16_384, description: 'See `form`. A `+` of base64 is written `%2B` in a URL.' })),
   },
   { additionalProperties: false },
 )
-type UploadQuery = Static<typeof UploadQuery>
 
 /** An upload as its request declares it. */
-export type DeclaredUpload = Readonly<{ filename: string; keyid?: string; body: Readable; declaredBytes?: number; digests: readonly Buffer[] }>
+export type DeclaredUpload = Sending & Readonly<{ filename: string }>
 
 /**
  * Returns what a request uploads, or undefined for a request with a JSON body.
- * @throws SigningError `REQUEST_INVALID` for a file name without a file or a file without a name, `DIGEST_MALFORMED`
+ * @throws SigningError `REQUEST_INVALID` for a query without a file or a file without a name, `DIGEST_MALFORMED`
  */
 export function uploadOf({ body, headers, query }: Pick<FastifyRequest, 'body' | 'headers' | 'query'>): DeclaredUpload | undefined {
-  const { filename, keyid } = query as UploadQuery
+  const parameters = query as Readonly<{ filename?: string }>
   if (headers['content-type']?.split(';')[0]?.trim().toLowerCase() !== OCTET_STREAM) {
-    if (filename !== undefined || keyid !== undefined) throw new SigningError('REQUEST_INVALID', 'the query parameters filename and keyid belong to an upload')
+    const [name] = Object.keys(parameters)
+    if (name !== undefined) throw new SigningError('REQUEST_INVALID', `the query parameter ${name} belongs to an upload`)
     return undefined
   }
-  if (filename === undefined) throw new SigningError('REQUEST_INVALID', 'an upload needs the query parameter filename')
+  if (parameters.filename === undefined) throw new SigningError('REQUEST_INVALID', 'an upload needs the query parameter filename')
   const length = headers['content-length']
   return {
-    filename,
-    body: body as Readable,
+    filename: parameters.filename,
+    // A request with neither a length nor chunks has no body at all, which is a file of no bytes.
+    body: (body as Readable | undefined) ?? Readable.from([]),
     digests: declaredDigests(headers),
-    ...(keyid === undefined ? {} : { keyid }),
     ...(length === undefined ? {} : { declaredBytes: Number(length) }),
   }
 }

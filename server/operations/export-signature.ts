@@ -39,7 +39,7 @@ function dsbOf({ format, keyid, algorithm, signature }: Signature, { keyring, ds
   if (format !== 'installp') throw new SigningError('FORM_NOT_AVAILABLE', 'only an installp package can end in a Digital Signature Block')
   const path = keyring.get(keyid)?.installedPath
   if (path === undefined) throw new SigningError('FORM_NOT_AVAILABLE', `key ${keyid} has no installedPath in the configuration, and a Digital Signature Block names it`)
-  if (algorithm === 'rsa-3072-sha256' && !dsb.allowRsa3072) throw new SigningError('FORM_NOT_AVAILABLE', 'no published Digital Signature Block has an RSA-3072 signature; dsb.allowRsa3072 allows it')
+  if (algorithm === 'rsa-3072-sha256' && !dsb.allowRsa3072) throw new SigningError('FORM_NOT_AVAILABLE', 'no published Digital Signature Block has an RSA-3072 signature, and dsb.allowRsa3072 of the configuration forbids it')
   return formatted(() => formatDsb({ signature: Buffer.from(signature, 'base64'), key: { form: 'LOC', path } }, { keyDirectory: dsb.keyDirectory }))
 }
 

@@ -1,10 +1,10 @@
 import { FormatError, parseDsb, parseDscScript, parseSignatureFile, recoverDigest, verifySignature, type SignatureRecord } from '../../formats/index.ts'
 import type { OpenedKey } from '../keys/key.ts'
-import type { DsbInfo, InstallpInfo } from '../packages/package-info.ts'
+import type { DsbInfo, Examined } from '../packages/package-info.ts'
 import type { GivenSignature, InvalidReason, Verification } from '../schemas/verify.ts'
 
-/** What a signature is said to be over: the digest of the signed bytes, and what the package says of itself where it is one. */
-export type Subject = Readonly<{ sha256: Buffer; info?: InstallpInfo; dsb?: DsbInfo }>
+/** What a signature is said to be over: the digest of the signed bytes, and what was found in the file where there is one. */
+export type Subject = Omit<Examined, 'sizeBytes'>
 
 /** Whether a signature is valid, by which key, and the records it came in. */
 export type Judgement = Pick<Verification, 'valid' | 'reason' | 'keyid' | 'records'>
@@ -20,7 +20,7 @@ export function judgeGiven(subject: Subject, { form, value }: GivenSignature, ke
       case 'sig':
         return judgeRaw(subject, decodeBase64(value), keys)
       case 'dsb':
-        return judgeDsb(subject, decodeBase64(value), keys)
+        return judgeBlock(subject, blockIn(decodeBase64(value)), keys)
     }
   } catch (error) {
     if (error instanceof FormatError) return invalid(error.code.startsWith('DSB_') ? 'DSB_MALFORMED' : 'SIGNATURE_MALFORMED')
@@ -28,24 +28,31 @@ export function judgeGiven(subject: Subject, { form, value }: GivenSignature, ke
   }
 }
 
-/** Judges the signature in a Digital Signature Block. Its key path chooses nothing: whichever key verifies it is the one. */
-export function judgeBlock(subject: Subject, { signature }: DsbInfo, keys: readonly OpenedKey[]): Judgement {
-  return judgeRaw(subject, signature, keys)
+/**
+ * Judges the signature in a Digital Signature Block: a region that is padded with NULs, of which each key looks at as many bytes as its
+ * signatures have. The key path of the block chooses nothing: whichever key verifies it is the one.
+ */
+export function judgeBlock(subject: Subject, { signature: region }: Pick<DsbInfo, 'signature'>, keys: readonly OpenedKey[]): Judgement {
+  const fitting = keys.filter(({ signatureBytes }) => region.length >= signatureBytes && region.subarray(signatureBytes).every((byte) => byte === 0))
+  return judgeTried(subject, fitting.map((key) => ({ key, signature: region.subarray(0, key.signatureBytes) })))
 }
 
-/** Judges raw bytes, which a block may have padded with NULs: each key looks at as many as its signatures have. */
-export function judgeRaw({ sha256 }: Subject, bytes: Buffer, keys: readonly OpenedKey[]): Judgement {
-  const fitting = keys.filter(({ signatureBytes }) => bytes.length >= signatureBytes && bytes.subarray(signatureBytes).every((byte) => byte === 0))
-  const tried = fitting.map((key) => ({ key, signature: bytes.subarray(0, key.signatureBytes) }))
+/** Judges raw bytes: a signature has the length of its key, neither less nor more. */
+export function judgeRaw(subject: Subject, signature: Buffer, keys: readonly OpenedKey[]): Judgement {
+  return judgeTried(subject, keys.filter(({ signatureBytes }) => signatureBytes === signature.length).map((key) => ({ key, signature })))
+}
+
+type Tried = Readonly<{ key: OpenedKey; signature: Buffer }>
+
+function judgeTried({ sha256 }: Subject, tried: readonly Tried[]): Judgement {
   const valid = tried.find(({ key: { publicKey }, signature }) => verifySignature({ publicKey, sha256, signature }))
   if (valid !== undefined) return { valid: true, keyid: valid.key.keyid }
   const other = tried.find(({ key: { publicKey }, signature }) => recoverDigest(publicKey, signature) !== undefined)
   return other === undefined ? invalid('SIGNATURE_WRONG') : invalid('DIGEST_DIFFERS', other.key.keyid)
 }
 
-function judgeDsb(subject: Subject, block: Buffer, keys: readonly OpenedKey[]): Judgement {
-  const { signature } = parseDsb(block, { keyDirectory: false })
-  return judgeRaw(subject, Buffer.from(signature), keys)
+function blockIn(bytes: Buffer): Pick<DsbInfo, 'signature'> {
+  return { signature: Buffer.from(parseDsb(bytes, { keyDirectory: false }).signature) }
 }
 
 /** Judges records: each must name a key that is known and a level of the package, and its own signature must verify. */
@@ -53,7 +60,7 @@ function judgeRecords(subject: Subject, records: readonly SignatureRecord[], key
   for (const record of records) {
     const key = keys.find(({ keyid }) => keyid === record.keyid)
     if (key === undefined) return invalid('KEY_UNKNOWN', record.keyid)
-    if (subject.info !== undefined && !isOf(record, subject.info)) return invalid('RECORD_MISMATCH', key.keyid)
+    if (subject.installp !== undefined && !isOf(record, subject.installp)) return invalid('RECORD_MISMATCH', key.keyid)
     const judgement = judgeRaw(subject, Buffer.from(record.signature, 'base64'), [key])
     if (!judgement.valid) return { ...judgement, keyid: key.keyid }
   }
@@ -61,7 +68,7 @@ function judgeRecords(subject: Subject, records: readonly SignatureRecord[], key
   return { valid: true, keyid: (records[0] as SignatureRecord).keyid, records: [...records] }
 }
 
-function isOf(record: SignatureRecord, { package: name, ftype, filesets }: InstallpInfo): boolean {
+function isOf(record: SignatureRecord, { package: name, ftype, filesets }: NonNullable<Subject['installp']>): boolean {
   return record.package === name && record.ftype === ftype && filesets.some(({ fileset, vrmf }) => record.fileset === fileset && record.vrmf === vrmf)
 }
 

@@ -35,9 +35,11 @@ async function* one(make: () => Promise<Outcome>): AsyncGenerator<Outcome> {
 }
 
 /** What a person should know of every signature of this key. */
-export function keyWarnings({ covers, keyid }: OpenedKey): readonly Warning[] {
-  if (covers === 'file') return []
-  return [{ code: 'SIGNATURE_UNVERIFIED', detail: `what the command behind key ${keyid} signs is not known, so its signatures were not verified` }]
+export function keyWarnings({ covers, keyid, algorithm, installedPath }: OpenedKey): readonly Warning[] {
+  const unverified = { code: 'SIGNATURE_UNVERIFIED', detail: `what the command behind key ${keyid} signs is not known, so its signatures were not verified` } as const
+  const unprecedented = { code: 'DSB_WITHOUT_PRECEDENT', detail: `key ${keyid} has 3072 bits: no published Digital Signature Block has such a signature; prefer 2048 or 4096` } as const
+  const hasBlocks = installedPath !== undefined
+  return [...(covers === 'unverified' ? [unverified] : []), ...(hasBlocks && algorithm === 'rsa-3072-sha256' ? [unprecedented] : [])]
 }
 
 /** What a person should know of every signature over a digest alone. */

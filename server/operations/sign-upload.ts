@@ -1,7 +1,6 @@
-import type { Readable } from 'node:stream'
 import type { Keyring } from '../keys/key.ts'
 import { parseFilename } from '../roots/filename.ts'
-import type { Receiver } from '../uploads/receive.ts'
+import type { Receiver, Sending } from '../uploads/receive.ts'
 import { chooseKey, type Caller } from './caller.ts'
 import { keyWarnings, outcomeOf, runOfOne, type SignRun } from './outcome.ts'
 import { signContent } from './sign-content.ts'
@@ -9,8 +8,8 @@ import { inspectSignable, type SignFileDeps } from './sign-file.ts'
 
 export type SignUploadDeps = SignFileDeps & Readonly<{ keyring: Keyring; receiver: Receiver }>
 
-/** An upload as it arrives. `digests` are those of the whole body that the client declared, raw, all SHA-256. */
-export type Upload = Readonly<{ filename: string; keyid?: string; body: Readable; declaredBytes?: number; digests: readonly Buffer[] }>
+/** An upload as it arrives. */
+export type Upload = Sending & Readonly<{ filename: string; keyid?: string }>
 
 /**
  * Begins to sign a file that is being sent: received whole into a file without a name, then inspected and signed like any other.
@@ -20,15 +19,11 @@ export function signUpload(deps: SignUploadDeps, caller: Caller, upload: Upload,
   const filename = parseFilename(upload.filename)
   const context = { caller, key: chooseKey(caller, deps.keyring, upload.keyid), signal }
   const outcome = async () =>
-    await outcomeOf(filename, async () => {
-      const received = await deps.receiver.receive(upload, signal)
-      try {
-        const file = { handle: received.handle, fileBytes: received.fileBytes }
-        const { signable, format } = await inspectSignable(deps.inspector, { file, filename, sha256: received.sha256, signal })
+    await outcomeOf(filename, async () =>
+      await deps.receiver.receive(upload, signal, async ({ handle, fileBytes, sha256 }) => {
+        const { signable, format } = await inspectSignable(deps.inspector, { file: { handle, fileBytes }, filename, sha256, signal })
         return await signContent(deps, context, { signable, format, source: 'upload' })
-      } finally {
-        await received.handle.close()
-      }
-    })
+      }),
+    )
   return runOfOne(filename, filename, { warnings: keyWarnings(context.key), outcome })
 }

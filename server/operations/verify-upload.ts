@@ -6,16 +6,16 @@ import { verifyOpened, type VerifyDeps } from './verify.ts'
 
 export type VerifyUploadDeps = VerifyDeps & Readonly<{ receiver: Receiver }>
 
+/** A file that is being sent, and the signature over it where it is not in the file. */
+export type VerifiedUpload = Sending & Readonly<{ filename: string; given?: GivenSignature }>
+
 /**
  * Verifies a file that is being sent, like one that lies on the server.
  * @throws SigningError `FILE_NAME_REFUSED`, and what the receiver and {@link verifyOpened} throw
  */
-export async function verifyUpload(deps: VerifyUploadDeps, caller: Caller, upload: Sending & Readonly<{ filename: string; given?: GivenSignature }>, signal: AbortSignal): Promise<Verification> {
-  const filename = parseFilename(upload.filename)
-  const { handle, fileBytes, sha256 } = await deps.receiver.receive(upload, signal)
-  try {
-    return await verifyOpened(deps, caller, { file: { handle, fileBytes }, filename, sha256, given: upload.given, signal })
-  } finally {
-    await handle.close()
-  }
+export async function verifyUpload(deps: VerifyUploadDeps, caller: Caller, upload: VerifiedUpload, signal: AbortSignal): Promise<Verification> {
+  parseFilename(upload.filename)
+  return await deps.receiver.receive(upload, signal, async ({ handle, fileBytes, sha256 }) => {
+    return await verifyOpened(deps, caller, { file: { handle, fileBytes }, sha256, given: upload.given, signal })
+  })
 }

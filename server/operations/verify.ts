@@ -1,8 +1,6 @@
-import { basename } from 'node:path'
 import { SigningError } from '../errors.ts'
 import type { Keyring, OpenedKey } from '../keys/key.ts'
-import type { Inspector } from '../packages/inspect.ts'
-import type { PackageInfo } from '../packages/package-info.ts'
+import type { Inspector, OpenFile } from '../packages/inspect.ts'
 import { openFile } from '../roots/open.ts'
 import { resolvePath, type Root } from '../roots/resolve.ts'
 import type { GivenSignature, Verification, VerifyRequest } from '../schemas/verify.ts'
@@ -14,43 +12,31 @@ export type VerifyDeps = Readonly<{ roots: readonly Root[]; keyring: Keyring; in
 
 /**
  * Says whether a signature over a file or a digest is valid, and if not, why. Without a signature in the request the block at the end
- * of the file is meant, else the catalogue. A file whose block is damaged is an answer, not an error.
- * @throws SigningError `PATH_…`, `FILE_KIND_REFUSED`, `FILE_CHANGED`, `FILE_TOO_LARGE`, `NOT_A_PACKAGE`, `FORMAT_NOT_ACCEPTED`, `PACKAGE_MALFORMED`, `STORE_FAILED`
+ * of the file is meant, else the catalogue. Any file can be asked about, also one that would not be signed; one that is damaged, or
+ * whose block is, is an answer and not an error.
+ * @throws SigningError `PATH_…`, `FILE_KIND_REFUSED`, `FILE_CHANGED`, `FILE_TOO_LARGE`, `STORE_FAILED`
  */
 export async function verify(deps: VerifyDeps, caller: Caller, request: VerifyRequest, signal: AbortSignal): Promise<Verification> {
   if ('digest' in request) return await verifySubject(deps, caller, { subject: { sha256: Buffer.from(request.digest.sha256, 'hex') }, given: request.signature })
   const place = await resolvePath(request.path, allowedRoots(caller, deps.roots))
   const { handle, stats } = await openFile(place)
   try {
-    return await verifyOpened(deps, caller, { file: { handle, fileBytes: stats.size }, filename: basename(place.absolutePath), given: request.signature, signal })
+    return await verifyOpened(deps, caller, { file: { handle, fileBytes: stats.size }, given: request.signature, signal })
   } finally {
     await handle.close()
   }
 }
 
-type Opened = Readonly<{ file: Parameters<Inspector['inspect']>[0]; filename: string; sha256?: Buffer; given?: GivenSignature | undefined; signal: AbortSignal }>
+type Opened = Readonly<{ file: OpenFile; sha256?: Buffer; given?: GivenSignature | undefined; signal: AbortSignal }>
 
 /** Verifies an open file, however it came. @throws SigningError as {@link verify} */
 export async function verifyOpened(deps: VerifyDeps, caller: Caller, { file, sha256, given, signal }: Opened): Promise<Verification> {
-  const info = await deps.inspector.inspect(file, { signal, ...(sha256 === undefined ? {} : { sha256 }) }).catch((error: unknown) => {
+  const examined = await deps.inspector.examine(file, { signal, ...(sha256 === undefined ? {} : { sha256 }) }).catch((error: unknown) => {
     if (error instanceof SigningError && (error.code === 'DSB_MALFORMED' || error.code === 'DSB_STACKED')) return error.code
     throw error
   })
-  if (typeof info === 'string') return { valid: false, reason: info }
-  return await verifySubject(deps, caller, { subject: subjectOf(info), given })
-}
-
-function subjectOf(info: PackageInfo): Subject {
-  switch (info.kind) {
-    case 'installp':
-      return { sha256: info.sha256, info: info.installp, ...(info.dsb === undefined ? {} : { dsb: info.dsb }) }
-    case 'detached':
-      return { sha256: info.sha256 }
-    case 'toc':
-      throw new SigningError('NOT_A_PACKAGE', 'the file is a table of contents', { kind: 'toc' })
-    case 'refused':
-      throw new SigningError('FORMAT_NOT_ACCEPTED', `the file is of format ${info.format}, which formats.accept does not list`)
-  }
+  if (typeof examined === 'string') return { valid: false, reason: examined }
+  return await verifySubject(deps, caller, { subject: examined, given })
 }
 
 type Verifying = Readonly<{ subject: Subject; given?: GivenSignature | undefined }>

@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { SigningError } from '../errors.ts'
 import type { ThreadPool } from '../threads/pool.ts'
-import type { PackageInfo } from './package-info.ts'
+import type { DsbInfo, Examined, PackageInfo } from './package-info.ts'
 import type { Format } from '../schemas/format.ts'
 import type { OpenFd, ReadTask } from './read-file.ts'
 
@@ -11,6 +11,9 @@ import type { OpenFd, ReadTask } from './read-file.ts'
  */
 export type OpenFile = Readonly<{ handle: FileHandle; fileBytes: number; sizeBytes?: number }>
 
+/** `sha256` is that of the whole file, 32 raw bytes, where it is known already: then nothing is hashed twice. */
+export type InspectOptions = Readonly<{ signal?: AbortSignal; sha256?: Buffer }>
+
 /**
  * Reads open files in the threads of a pool. The path plays no part: what is read is what was opened.
  *
@@ -18,11 +21,11 @@ export type OpenFile = Readonly<{ handle: FileHandle; fileBytes: number; sizeByt
  * is closed under a reading thread could by then be another file. All throw SigningError: `FILE_TOO_LARGE`; `FILE_CHANGED` when the
  * file has another size than it had; `PATH_UNREADABLE`; and what the pool throws (`SERVER_BUSY`, `SHUTTING_DOWN`, `INTERNAL`).
  */
-export type InspectOptions = Readonly<{ signal?: AbortSignal; sha256?: Buffer }>
-
 export interface Inspector {
   /** Resolves with what the file is and its SHA-256. @throws SigningError also `PACKAGE_MALFORMED`, `DSB_MALFORMED`, `DSB_STACKED` */
   inspect(file: OpenFile, options?: InspectOptions): Promise<PackageInfo>
+  /** Resolves with what a signature over the file is judged by, whatever it is. @throws SigningError also `DSB_MALFORMED`, `DSB_STACKED` */
+  examine(file: OpenFile, options?: InspectOptions): Promise<Examined>
   /** Copies the file to the start of `target`; resolves with the SHA-256 of the copy, 32 raw bytes. @throws SigningError also `STORAGE_FULL` */
   copy(file: OpenFile, target: FileHandle, signal?: AbortSignal): Promise<Buffer>
   /** Resolves with the SHA-256 of the file, 32 raw bytes. */
@@ -43,9 +46,8 @@ export function createInspector({ pool, maxFileBytes, accept }: Readonly<{ pool:
   }
 
   return {
-    inspect: async (file, { signal, sha256 } = {}) => {
-      return withBuffers(await read<PackageInfo>({ kind: 'inspect', accept, ...(sha256 === undefined ? {} : { sha256 }), ...opened(file) }, signal))
-    },
+    inspect: async (file, { signal, ...known } = {}) => withBuffers(await read<PackageInfo>({ kind: 'inspect', accept, ...known, ...opened(file) }, signal)),
+    examine: async (file, { signal, ...known } = {}) => withBuffers(await read<Examined>({ kind: 'examine', ...known, ...opened(file) }, signal)),
     copy: async (file, target, signal) => asBuffer(await read<Uint8Array>({ kind: 'copy', targetFd: target.fd, ...opened(file) }, signal)),
     hash: async (file, signal) => asBuffer(await read<Uint8Array>({ kind: 'hash', ...opened(file) }, signal)),
   }
@@ -68,10 +70,9 @@ function opened({ handle, fileBytes, sizeBytes = fileBytes }: OpenFile): OpenFd 
   return { fd: handle.fd, fileBytes, sizeBytes }
 }
 
-function withBuffers(info: PackageInfo): PackageInfo {
-  if (info.kind === 'detached') return { ...info, sha256: asBuffer(info.sha256) }
-  if (info.kind !== 'installp') return info
-  const { dsb } = info
+function withBuffers<T extends PackageInfo | Examined>(info: T): T {
+  if (!('sha256' in info)) return info
+  const dsb: DsbInfo | undefined = 'dsb' in info ? info.dsb : undefined
   return { ...info, sha256: asBuffer(info.sha256), ...(dsb === undefined ? {} : { dsb: { ...dsb, signature: asBuffer(dsb.signature) } }) }
 }
 

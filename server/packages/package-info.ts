@@ -15,6 +15,12 @@ export type InstallpInfo = Readonly<{
 export type DsbInfo = Readonly<{ signature: Buffer; keyPath?: string }>
 
 /**
+ * What a signature over a file is judged by: the bytes it would cover, a block at their end, and, where they are a sound package, what
+ * that says of itself. `sizeBytes` and `sha256` as in {@link PackageInfo}.
+ */
+export type Examined = Readonly<{ sizeBytes: number; sha256: Buffer; installp?: InstallpInfo; dsb?: DsbInfo }>
+
+/**
  * What one streaming pass over an open file found. `sizeBytes` and `sha256` (32 raw bytes) are of the bytes that a signature
  * covers: the whole file, without a Digital Signature Block at the end of a package. A file that is not signed was not read to its end.
  */

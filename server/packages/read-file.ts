@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { fstatSync, readSync, writeSync } from 'node:fs'
 import { createPackageScanner, DSB_TAIL_BYTES, findDsb, FormatError, recogniseFormat } from '../../formats/index.ts'
-import { SigningError, type ErrorCode } from '../errors.ts'
+import { SigningError } from '../errors.ts'
 import type { InstallpScan } from '../../formats/index.ts'
 import type { Format } from '../schemas/format.ts'
-import type { DsbInfo, InstallpInfo, PackageInfo } from './package-info.ts'
+import type { DsbInfo, Examined, InstallpInfo, PackageInfo } from './package-info.ts'
 
 /**
  * A file that another thread holds open. `fileBytes` is its size when it was opened: a file of another size has changed. `sizeBytes`
@@ -14,7 +14,10 @@ export type OpenFd = Readonly<{ fd: number; fileBytes: number; sizeBytes: number
 
 /** The tasks of a worker thread that read a file. `accept` are the formats that are signed; others are not read to their end. */
 export type ReadTask = Readonly<
-  ({ kind: 'inspect'; accept: readonly Format[]; sha256?: Uint8Array } & OpenFd) | ({ kind: 'copy'; targetFd: number } & OpenFd) | ({ kind: 'hash' } & OpenFd)
+  | ({ kind: 'inspect'; accept: readonly Format[]; sha256?: Uint8Array } & OpenFd)
+  | ({ kind: 'examine'; sha256?: Uint8Array } & OpenFd)
+  | ({ kind: 'copy'; targetFd: number } & OpenFd)
+  | ({ kind: 'hash' } & OpenFd)
 >
 
 // Large enough that the calls do not count beside the hashing, small enough to stay in the processor's cache. One per thread, for a
@@ -36,14 +39,38 @@ export type Inspecting = Readonly<{ accept: readonly Format[]; sha256?: Uint8Arr
  * @throws SigningError `FILE_CHANGED`, `PATH_UNREADABLE`, `PACKAGE_MALFORMED`, `DSB_MALFORMED`, `DSB_STACKED`
  */
 export function inspectFile(file: OpenFd, { accept, sha256 }: Inspecting): PackageInfo {
-  const format = recogniseFormat(readPart(file, 0, Math.min(HEAD_BYTES, file.fileBytes)))
+  const format = formatOf(file)
   if (format === 'toc') return { kind: 'toc' }
   if (!accept.includes(format)) return { kind: 'refused', format }
   if (format === 'installp') return inspectInstallp(file, sha256)
   return { kind: 'detached', format, sizeBytes: file.fileBytes, sha256: sha256 === undefined ? hashFile(file) : Buffer.from(sha256) }
 }
 
-function inspectInstallp(file: OpenFd, known: Uint8Array | undefined): PackageInfo {
+/**
+ * Returns what a signature over a file is judged by, whatever the file is: a package that was damaged is other bytes, and the answer
+ * about its signature is that they are not those that were signed. `known` is the SHA-256 of the whole file. Synchronous.
+ * @throws SigningError `FILE_CHANGED`, `PATH_UNREADABLE`, `DSB_MALFORMED`, `DSB_STACKED`
+ */
+export function examineFile(file: OpenFd, known?: Uint8Array): Examined {
+  if (formatOf(file) === 'installp') {
+    try {
+      const { kind: _kind, ...examined } = inspectInstallp(file, known)
+      return examined
+    } catch (error) {
+      if (!(error instanceof SigningError) || error.code !== 'PACKAGE_MALFORMED') throw error
+    }
+  }
+  // The block is looked for in anything: a package whose first byte was changed is not recognised any more.
+  const { unsignedBytes, dsb } = withFormatErrors(() => readDsb(file))
+  const sha256 = dsb === undefined && known !== undefined ? Buffer.from(known) : hashFile({ ...file, sizeBytes: unsignedBytes })
+  return { sizeBytes: unsignedBytes, sha256, ...(dsb === undefined ? {} : { dsb }) }
+}
+
+function formatOf(file: OpenFd): ReturnType<typeof recogniseFormat> {
+  return recogniseFormat(readPart(file, 0, Math.min(HEAD_BYTES, file.fileBytes)))
+}
+
+function inspectInstallp(file: OpenFd, known: Uint8Array | undefined): Extract<PackageInfo, { kind: 'installp' }> {
   return withFormatErrors(() => {
     const { unsignedBytes, dsb } = readDsb(file)
     // The digest of the whole file is that of what is signed, unless a block at the end is not.
@@ -73,16 +100,15 @@ function describe({ package: name, ftype, filesets, builtAt, lppNameModifiedAt }
   return { package: name, ftype, filesets, builtAt, lppNameModifiedAt }
 }
 
-const DSB_CODES: Readonly<Record<string, ErrorCode>> = { DSB_MALFORMED: 'DSB_MALFORMED', DSB_STACKED: 'DSB_STACKED' }
-
 function withFormatErrors<T>(read: () => T): T {
   try {
     return read()
   } catch (error) {
     if (!(error instanceof FormatError)) throw error
     const facts = { format: error.code, offset: error.offset }
-    const code = DSB_CODES[error.code]
-    if (code !== undefined) throw new SigningError(code, error.message, facts)
+    if (error.code === 'DSB_STACKED') throw new SigningError('DSB_STACKED', error.message, facts)
+    // Its key region as well: a block is what it must be in every part.
+    if (error.code.startsWith('DSB_')) throw new SigningError('DSB_MALFORMED', error.message, facts)
     throw new SigningError('PACKAGE_MALFORMED', `the file starts like an installp package but is none: ${error.message} (${error.code})`, facts)
   }
 }

@@ -1,14 +1,15 @@
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { Type } from 'typebox'
+import { Type, type Static } from 'typebox'
 import type { ErrorCode } from '../errors.ts'
 import { abortSignal } from '../http/abort.ts'
 import { callerOf } from '../http/authenticate.ts'
+import { allowTime } from '../http/patience.ts'
 import { problemResponses, type App } from '../http/route.ts'
 import { asJson, asNdjson, batchAnswer, signEvents } from '../http/sign-answer.ts'
-import { OCTET_STREAM, UPLOAD_BODY, UploadQuery, uploadOf } from '../http/upload.ts'
+import { OCTET_STREAM, SignUploadQuery, UPLOAD_BODY, uploadOf } from '../http/upload.ts'
 import type { Outcome, SignRun } from '../operations/outcome.ts'
-import { sign, type SignDeps } from '../operations/sign.ts'
+import { sign, type SignDeps, type SignInput } from '../operations/sign.ts'
 import { refTo } from '../schemas/reference.ts'
 import { BatchAnswer, SignAnswer, SignEvent, SignRequest } from '../schemas/sign.ts'
 
@@ -25,18 +26,26 @@ export function signRoute(app: App, deps: SignRouteDeps): void {
     summary: 'Sign packages',
     description:
       'Signs one package file, or every package of a directory in name order, that the server can read; a file that is sent; or digests, for clients whose policy allows it. With `Accept: application/x-ndjson` the outcomes of a directory arrive as files finish, one event a line.',
-    querystring: UploadQuery,
+    querystring: SignUploadQuery,
     body: { content: { 'application/json': { schema: refTo(SignRequest) }, [OCTET_STREAM]: { schema: UPLOAD_BODY } } },
     response: { 200: DONE, ...problemResponses(...CODES) },
   }
   app.post('/sign', { schema, config: { operation: 'sign' } }, async (request, reply) => {
     const observe = (outcome: Outcome) => deps.observe(request, outcome)
-    const upload = uploadOf(request)
-    const run = await sign(deps, callerOf(request), upload === undefined ? (request.body as SignRequest) : { upload }, abortSignal(reply, deps.stop))
+    const input = inputOf(request)
+    if ('upload' in input) allowTime(reply)
+    const run = await sign(deps, callerOf(request), input, abortSignal(reply, deps.stop))
     if (run.kind === 'batch') return batchAnswer(run, request.id, observe)
     const events = signEvents(await settled(run, observe), request.id, observe)
     return await stream(request, reply, events)
   })
+}
+
+function inputOf(request: FastifyRequest): SignInput {
+  const upload = uploadOf(request)
+  if (upload === undefined) return request.body as SignRequest
+  const { keyid } = request.query as Static<typeof SignUploadQuery>
+  return { upload: { ...upload, ...(keyid === undefined ? {} : { keyid }) } }
 }
 
 const DONE = {
@@ -65,7 +74,7 @@ async function stream(request: FastifyRequest, reply: FastifyReply, events: Retu
 
 const CODES: readonly ErrorCode[] = [
   'BODY_MALFORMED', 'BODY_TOO_LARGE', 'CONTENT_TYPE_UNSUPPORTED', 'PATH_MALFORMED', 'PATH_OUTSIDE_ROOTS', 'PATH_UNREADABLE', 'FILE_NAME_REFUSED', 'FILE_KIND_REFUSED', 'FILE_CHANGED',
-  'FILE_TOO_LARGE', 'DIRECTORY_TOO_LARGE', 'NOT_A_PACKAGE', 'PACKAGE_MALFORMED', 'DSB_MALFORMED', 'DSB_STACKED', 'FORMAT_NOT_ACCEPTED', 'FILE_NAME_REFUSED', 'DIGEST_MALFORMED', 'DIGEST_MISMATCH', 'DIGEST_NOT_ALLOWED', 'DIGEST_NOT_SIGNABLE', 'KEYID_REQUIRED', 'KEY_NOT_AVAILABLE', 'SIGNER_BUSY',
+  'FILE_TOO_LARGE', 'DIRECTORY_TOO_LARGE', 'NOT_A_PACKAGE', 'PACKAGE_MALFORMED', 'DSB_MALFORMED', 'DSB_STACKED', 'FORMAT_NOT_ACCEPTED', 'DIGEST_MALFORMED', 'DIGEST_MISMATCH', 'DIGEST_NOT_ALLOWED', 'DIGEST_NOT_SIGNABLE', 'KEYID_REQUIRED', 'KEY_NOT_AVAILABLE', 'SIGNER_BUSY',
   'SIGNER_NOT_AVAILABLE', 'SIGNER_TIMEOUT', 'SIGNER_FAILED', 'SIGNER_OUTPUT_TOO_LARGE', 'SIGNER_NO_RECORD', 'SIGNER_RECORD_MALFORMED',
-  'SIGNER_SIGNATURE_TRUNCATED', 'SIGNER_RECORD_MISMATCH', 'SIGNATURE_INVALID', 'STORE_FAILED', 'STORAGE_FULL', 'REQUEST_TIMEOUT',
+  'SIGNER_SIGNATURE_TRUNCATED', 'SIGNER_RECORD_MISMATCH', 'SIGNATURE_INVALID', 'STORE_FAILED', 'STORAGE_FULL', 'REQUEST_TIMEOUT', 'REQUEST_ABORTED',
 ]
