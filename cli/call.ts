@@ -1,6 +1,7 @@
 import type { CallOptions, FileList, ListFilesRequest, Signature } from '../sdk/index.ts'
 import { answerText, listIn } from './answer-text.ts'
 import { MAIN_WORD, type CommandOperation } from './command-table.ts'
+import { OUTPUT_IS_FILE } from './own-commands.ts'
 import { EXIT, type ExitStatus } from './exit-status.ts'
 import { jsonDocument, jsonLine, recordLines, signatureText } from './output.ts'
 import type { Session } from './session.ts'
@@ -15,7 +16,7 @@ type Answer = Readonly<Record<string, unknown>>
  * @throws UsageError
  */
 export function checkForm({ operation, word }: CommandOperation, form: OutputForm): void {
-  if (form === 'signature-file' && word !== MAIN_WORD && operation !== 'getSignature') {
+  if (form === 'signature-file' && word !== MAIN_WORD && operation !== 'getSignature' && !OUTPUT_IS_FILE.has(word)) {
     throw new UsageError([`the answer of \`sign ${word}\` is no signature file; --output takes text, json or ndjson here`])
   }
 }

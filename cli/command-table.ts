@@ -4,11 +4,16 @@ export type CommandValue = Readonly<{
   type: 'string' | 'integer' | 'boolean'
   required: boolean
   description: string
+  /** The values there are, where not every text is one. */
+  choices?: readonly string[]
+  /** What stands for the value in the help. */
+  placeholder?: string
 }>
 
 /**
  * One operation of the OpenAPI document as a command: `word` is what is typed after `sign`, `operation` the method of the SDK.
- * Operations of one word are told apart by the number of arguments: `sign keys` lists, `sign keys 1001` gets one.
+ * Operations of one word are told apart by the number of arguments and by their flags: `sign keys` lists, `sign keys 1001` gets one,
+ * `sign keys 1001 --form public.pem` gets it as a file. `operation` is empty for what needs no server.
  */
 export type CommandOperation = Readonly<{
   operation: string

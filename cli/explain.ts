@@ -1,4 +1,4 @@
-import type { ConnectionError, Problem, ProblemError } from '../sdk/index.ts'
+import type { ConnectionError, LocalFileError, ProblemError } from '../sdk/index.ts'
 import { EXIT, type ExitStatus } from './exit-status.ts'
 import type { Settings } from './settings.ts'
 import type { Stop, Terminal } from './terminal.ts'
@@ -9,13 +9,15 @@ const OWN_HINTS: Readonly<Record<string, string>> = {
   KEYID_REQUIRED: 'name the key with --keyid; `sign keys` lists the keys of this client',
   KEY_NOT_AVAILABLE: '`sign keys` lists the keys of this client',
   OPERATION_DENIED: '`sign whoami` shows what this client may do',
+  DIGEST_NOT_ALLOWED: 'send the file with --upload, or ask the administrator for `digestOnly`',
+  DSB_PRESENT: 'remove the block with `sign detach-dsb`, or attach with --replace',
   PATH_OUTSIDE_ROOTS: 'check the spelling; `sign files` lists the roots of this client',
   CONNECTION_REFUSED: 'start the server with `npm start` in a checkout or with `signing-server start`, or say where it listens with --host and --port',
   TIMEOUT: 'look whether the server is busy, or allow more time with --timeout',
 }
 
 /** Returns the line `hint: …` of a problem. */
-export function hintLine({ code, hint }: Pick<Problem, 'code' | 'hint'> | Pick<ConnectionError, 'code' | 'hint'>): string {
+export function hintLine({ code, hint }: Readonly<{ code: string; hint: string }>): string {
   return `hint: ${OWN_HINTS[code] ?? lowerFirst(hint)}`
 }
 
@@ -32,11 +34,17 @@ export function explainFailure(terminal: Terminal, name: string, problem: Proble
   terminal.line(`request id: ${problem.requestId}`)
 }
 
+/** Writes why nothing could be done with a file of this machine. */
+export function explainLocal(terminal: Terminal, name: string, error: LocalFileError): ExitStatus {
+  terminal.line(`${name}: ${error.code} ${error.detail}`)
+  terminal.line(hintLine(error))
+  return EXIT.notSigned
+}
+
 /** Writes every fault of the command line, the settings or the credentials. */
-export function explainUsage(terminal: Terminal, { faults, hints }: UsageError): ExitStatus {
+export function explainUsage(terminal: Terminal, { faults, hints }: UsageError): void {
   for (const fault of faults) terminal.line(`sign: ${fault}`)
   for (const hint of hints) terminal.line(`hint: ${hint}`)
-  return EXIT.usage
 }
 
 /** Writes why there is no answer of the server. */

@@ -1,10 +1,17 @@
 import type * as SdkModule from '../sdk/index.ts'
-import type { Problem, SignAnswer, SignatureRecord, SignEvent, Signature, SkipReason } from '../sdk/index.ts'
+import type { SignAnswer, SignatureRecord, SignEvent, Signature, SkipReason } from '../sdk/index.ts'
+import type { Failure } from './failure.ts'
 import { printable } from './printable.ts'
 import type { OutputForm } from './settings.ts'
 
+/** What the server says as files finish, and what is said on this side: there a failure need not be a problem document. */
+export type RunEvent = Exclude<SignEvent, { event: 'failure' }> | Readonly<{ event: 'failure'; name: string; problem: Failure }>
+
 /** What became of one name of the listing. */
-export type OutcomeEvent = Extract<SignEvent, { event: 'signature' | 'failure' | 'skipped' }>
+export type OutcomeEvent = Extract<RunEvent, { event: 'signature' | 'failure' | 'skipped' }>
+
+/** How a run is headed: a directory by its listing, a file by its path, several local files not at all. */
+export type Layout = 'directory' | 'file' | 'list'
 
 /** The first event of a run. */
 export type ListingEvent = Extract<SignEvent, { event: 'listing' }>
@@ -13,12 +20,12 @@ export type ListingEvent = Extract<SignEvent, { event: 'listing' }>
 export type Sdk = typeof SdkModule
 
 /** What a form needs to know beside the events. */
-export type FormFacts = Readonly<{ isDirectory: boolean; sdk: Sdk }>
+export type FormFacts = Readonly<{ layout: Layout; sdk: Sdk }>
 
 /** An output form of `sign`; each function returns what to print on stdout, and '' for nothing. */
 export type SignForm = Readonly<{
   /** Every event, as it comes; the listing is the first. */
-  event: (event: SignEvent) => string
+  event: (event: RunEvent) => string
   /** An outcome, once more, when its turn in the listing has come. */
   outcome: (event: OutcomeEvent) => string
   /** The run is complete. */
@@ -41,16 +48,17 @@ export function signForm(name: OutputForm, facts: FormFacts): SignForm {
   }
 }
 
-function textForm({ isDirectory }: FormFacts): SignForm {
+function textForm({ layout }: FormFacts): SignForm {
   return {
-    event: (event) => (event.event === 'listing' ? heading(event, isDirectory) : ''),
+    event: (event) => (event.event === 'listing' ? heading(event, layout) : ''),
     outcome: (event) => (event.event === 'signature' ? signatureText(event.name, event.signature) : ''),
     end: nothing,
   }
 }
 
-function heading({ path, files }: ListingEvent, isDirectory: boolean): string {
-  const lines = isDirectory ? [`List of files in ${path}:`, ...files] : [`File to be signed: ${path}`]
+function heading({ path, files }: ListingEvent, layout: Layout): string {
+  if (layout === 'list') return ''
+  const lines = layout === 'directory' ? [`List of files in ${path}:`, ...files] : [`File to be signed: ${path}`]
   return `${lines.map(printable).join('\n')}\n\n`
 }
 
@@ -94,7 +102,7 @@ function withNewline(line: string): string {
 function jsonForm(): SignForm {
   // Without a prototype: a file may be called `__proto__`.
   const named = <T>(): Record<string, T> => Object.create(null) as Record<string, T>
-  const answer = { path: '', files: [] as readonly string[], signatures: named<Signature>(), failures: named<Problem>(), skipped: named<SkipReason>(), warnings: [] as SignAnswer['warnings'][number][] }
+  const answer = { path: '', files: [] as readonly string[], signatures: named<Signature>(), failures: named<Failure>(), skipped: named<SkipReason>(), warnings: [] as SignAnswer['warnings'][number][] }
   return {
     event: (event) => {
       if (event.event === 'listing') Object.assign(answer, { path: event.path, files: event.files })
@@ -107,7 +115,7 @@ function jsonForm(): SignForm {
       else answer.skipped[event.name] = event.reason
       return ''
     },
-    end: () => jsonDocument(answer satisfies SignAnswer),
+    end: () => jsonDocument(answer satisfies Omit<SignAnswer, 'failures'>),
   }
 }
 

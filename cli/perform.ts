@@ -1,24 +1,43 @@
 import { resolve } from 'node:path'
-import type { SignRequest } from '../sdk/index.ts'
 import { callCommand, checkForm } from './call.ts'
+import { checkCombination } from './combinations.ts'
 import { MAIN_WORD } from './command-table.ts'
 import { loadCredentials } from './credentials.ts'
-import { EXIT, type ExitStatus } from './exit-status.ts'
-import { explainConnection, explainFailure, explainStop } from './explain.ts'
-import type { Invocation } from './program.ts'
-import type { Session } from './session.ts'
-import { formatAddress, resolveSettings } from './settings.ts'
+import { dsblkchkStatus, EXIT, type ExitStatus } from './exit-status.ts'
+import { explainConnection, explainFailure, explainLocal, explainStop } from './explain.ts'
+import { checkExport, exportCommand } from './export.ts'
+import type { Invocation } from './invocation.ts'
+import { createKeeper } from './keep.ts'
+import { localCommand, needsServer } from './local-command.ts'
+import type { Bench, Session } from './session.ts'
+import { formatAddress, resolveSettings, type Settings } from './settings.ts'
 import { signCommand } from './sign.ts'
-import { createTerminal, type Io, type Stop } from './terminal.ts'
+import { signLocal } from './sign-local.ts'
+import { createTerminal, type Io, type Stop, type Terminal } from './terminal.ts'
+import { verifyCommand } from './verify.ts'
 
 /**
- * Does what was asked for, over one connection, and returns the exit status. The path of an argument starts at `io.cwd`.
- * @throws UsageError when settings or credentials have a fault
+ * Does what was asked for, over one connection where a server is needed, and returns the exit status. The path of an argument starts at
+ * `io.cwd`.
+ * @throws UsageError when flags, settings or credentials have a fault
  */
 export async function perform(invocation: Invocation, io: Io): Promise<ExitStatus> {
+  checkCombination(invocation)
   const terminal = createTerminal(io, invocation.quiet)
   const settings = await resolveSettings(invocation.settings, io)
   checkForm(invocation.operation, settings.output)
+  checkExport(invocation, io)
+  const given = { invocation, settings, terminal, io }
+  const status = needsServer(invocation) ? await atServer(given) : await onBench(given)
+  return invocation.own['dsblkchk'] === true && status.early ? dsblkchkStatus(status.exit) : status.exit
+}
+
+type Given = Readonly<{ invocation: Invocation; settings: Settings; terminal: Terminal; io: Io }>
+
+/** How a run ended; early, where it has no result. */
+type Ended = Readonly<{ exit: ExitStatus; early: boolean }>
+
+async function atServer({ invocation, settings, terminal, io }: Given): Promise<Ended> {
   const credentials = await loadCredentials(settings, io.platform)
   // After the checks, which need no undici.
   const sdk = await import('../sdk/index.ts')
@@ -32,23 +51,42 @@ export async function perform(invocation: Invocation, io: Io): Promise<ExitStatu
     await using client = sdk.createClient({ baseUrl: `https://${address}`, ...credentials, timeoutMs: settings.timeoutMs, onConnect })
     return await command({ client, sdk, settings, terminal, io }, invocation)
   }
-  const status = await work().catch((error: unknown) => explain(error, { sdk, settings, terminal, io }))
+  const ended = await work().then((exit) => ({ exit, early: false }), (error: unknown) => ({ exit: explain(error, { sdk, settings, terminal, io }), early: true }))
   if (connected) terminal.note('connection ended')
-  return status
+  return ended
 }
 
-async function command(session: Session, { operation, members }: Invocation): Promise<ExitStatus> {
+async function command(session: Session, invocation: Invocation): Promise<ExitStatus> {
   const { settings, io: { cwd } } = session
+  const { operation, members, own } = invocation
   const path = typeof members['path'] === 'string' ? { path: resolve(cwd, members['path']) } : {}
+  if (operation.word === 'verify') return await verifyCommand(session, invocation)
+  if (operation.operation === 'exportSignature' || operation.operation === 'exportKey') return await exportCommand(session, invocation)
   if (operation.word !== MAIN_WORD) return await callCommand(session, operation, { ...members, ...path })
+  const keeper = createKeeper(session, own)
+  if (own['upload'] === true || own['digest'] === true) return await signLocal(session, invocation, keeper)
   const keyid = settings.keyid === undefined ? {} : { keyid: settings.keyid }
-  return await signCommand(session, { path: cwd, ...members, ...path, ...keyid } satisfies SignRequest)
+  return await signCommand(session, { path: cwd, ...members, ...path, ...keyid }, keeper)
 }
 
 function explain(error: unknown, { sdk, settings, terminal, io }: Omit<Session, 'client'>): ExitStatus {
   if (io.signal.aborted) return explainStop(terminal, io.signal.reason as Stop)
   if (error instanceof sdk.ConnectionError) return explainConnection(terminal, error, settings)
+  if (error instanceof sdk.LocalFileError) return explainLocal(terminal, 'sign', error)
   if (!(error instanceof sdk.ProblemError)) throw error
   explainFailure(terminal, 'sign', error)
   return EXIT.refused
+}
+
+/** What needs no server needs no credentials either, and no undici. */
+async function onBench({ invocation, settings, terminal, io }: Given): Promise<Ended> {
+  const sdk = await import('../sdk/local.ts')
+  const bench: Bench = { sdk, settings, terminal, io }
+  try {
+    return { exit: await localCommand(bench, invocation), early: false }
+  } catch (error) {
+    if (io.signal.aborted) return { exit: explainStop(terminal, io.signal.reason as Stop), early: true }
+    if (!(error instanceof sdk.LocalFileError)) throw error
+    return { exit: explainLocal(terminal, invocation.files[0]!, error), early: true }
+  }
 }

@@ -1,7 +1,7 @@
 import { homedir } from 'node:os'
 import { dirname, isAbsolute } from 'node:path'
 import { CommanderError } from 'commander'
-import { EXIT, type ExitStatus } from './exit-status.ts'
+import { dsblkchkStatus, EXIT, type ExitStatus } from './exit-status.ts'
 import { explainUsage } from './explain.ts'
 import { createProgram } from './program.ts'
 import { createTerminal, type Io, type Stop } from './terminal.ts'
@@ -24,9 +24,12 @@ export async function run(args: readonly string[], io: Io): Promise<ExitStatus> 
     await program.parseAsync([...args], { from: 'user' })
     return status
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage
-    if (error instanceof UsageError) return explainUsage(createTerminal(io, false), error)
-    throw error
+    // Where the parsing itself failed, nothing else says what the status means.
+    const usage = args.includes('--dsblkchk') ? dsblkchkStatus(EXIT.usage) : EXIT.usage
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : usage
+    if (!(error instanceof UsageError)) throw error
+    explainUsage(createTerminal(io, false), error)
+    return usage
   }
 }
 

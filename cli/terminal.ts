@@ -31,6 +31,8 @@ export type Status = (columns: number) => string
 export type Terminal = Readonly<{
   /** Writes results to stdout, line ends included; the text must be printable. Waits while the reader is slow. */
   out: (text: string) => Promise<void>
+  /** As `out`, for a file as it is. */
+  bytes: (bytes: Uint8Array) => Promise<void>
   /** Writes one line to stderr and makes it printable. */
   line: (text: string) => void
   /** As `line`, for what `--quiet` leaves out. */
@@ -55,16 +57,18 @@ export function createTerminal({ stdout, stderr, signal }: Pick<Io, 'stdout' | '
     stderr.write(`${printable(text)}\n`)
     draw()
   }
+  const write = async (content: string | Uint8Array) => {
+    if (content.length === 0) return
+    // Where stdout is no terminal, or another one than stderr, nothing is in its way.
+    if (stdout.isTTY) clear()
+    const room = stdout.write(content)
+    if (stdout.isTTY) draw()
+    // What is left when a run ends early is little enough to be kept.
+    if (!room && !signal.aborted) await once(stdout, 'drain', { signal })
+  }
   return {
-    out: async (text) => {
-      if (text === '') return
-      // Where stdout is no terminal, or another one than stderr, nothing is in its way.
-      if (stdout.isTTY) clear()
-      const room = stdout.write(text)
-      if (stdout.isTTY) draw()
-      // What is left when a run ends early is little enough to be kept.
-      if (!room && !signal.aborted) await once(stdout, 'drain', { signal })
-    },
+    out: write,
+    bytes: write,
     line,
     note: (text) => {
       if (!quiet) line(text)

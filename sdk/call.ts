@@ -1,20 +1,17 @@
-import { setImmediate } from 'node:timers/promises'
+import { accepted, readBytes, readEvents, readObject } from './answer.ts'
 import { formatAddress } from './connection-fault.ts'
-import { decodeUtf8, splitLines } from './ndjson.ts'
-import { ConnectionError, isProblem, ProblemError } from './problem.ts'
-import { buildRequest, type Members, type OperationId } from './request.ts'
-import { parseRetryAfter, withRetries, type RetryOptions } from './retry.ts'
-import type { HttpAnswer, Limits, Transport } from './transport.ts'
+import { parseDisposition } from './disposition.ts'
+import { OPERATIONS } from './generated/operations.ts'
+import { ConnectionError } from './problem.ts'
+import { buildRequest, buildUpload, type Members, type OperationId, type UploadBody } from './request.ts'
+import { withRetries, type RetryOptions } from './retry.ts'
+import type { HttpAnswer, HttpRequest, Limits, Transport } from './transport.ts'
 
 const JSON_MEDIA = 'application/json'
 const NDJSON_MEDIA = 'application/x-ndjson'
-const PROBLEM_MEDIA = 'application/problem+json'
 
 /** Longest silence of the server: a GET reads at most one directory; signing may wait for a large file and for its turn at a slow command. */
 const IDLE_MS = { GET: 60_000, POST: 900_000 }
-const MAX_JSON_BYTES = 256 * 1024 * 1024
-/** The longest line is the listing of a whole directory. */
-const MAX_LINE_BYTES = 64 * 1024 * 1024
 
 /** Settings of one call. */
 export type CallOptions = Readonly<{
@@ -29,40 +26,56 @@ export type CallOptions = Readonly<{
 
 export type CallerOptions = Readonly<{ timeoutMs?: number | undefined; retry?: RetryOptions | undefined }>
 
+/** A file that the server answers with: its bytes, the name it should have, and its media type without parameters. */
+export type ExportedFile = Readonly<{ bytes: Buffer; filename: string; mediaType: string }>
+
 /** Calls operations by their operationId; what is returned is trusted to be what the document promises, as the server is who it says. */
 export type Caller = Readonly<{
   json: (operation: OperationId, members: Members, options?: CallOptions) => Promise<unknown>
+  /** Sends a file; `members` are its parameters. */
+  upload: (operation: OperationId, given: Readonly<{ members: Members; body: UploadBody }>, options?: CallOptions) => Promise<unknown>
+  /** Gets a file. */
+  file: (operation: OperationId, members: Members, options?: CallOptions) => Promise<ExportedFile>
   events: (operation: OperationId, members: Members, options?: CallOptions) => AsyncGenerator<Readonly<{ event: string }>, void, undefined>
 }>
 
 /** Returns the caller of one server: it builds requests, repeats them where that is safe, and reads answers. */
 export function createCaller(transport: Transport, defaults: CallerOptions): Caller {
   const place = formatAddress(transport.address)
-  const json: Caller['json'] = async (operation, members, options) => {
-    const request = buildRequest(operation, members, JSON_MEDIA)
-    return await limited({ ...defaults, ...options }, place, request.method, async (limits) => {
-      const attempt = async () => readObject(await accepted(await transport.send(request, limits), JSON_MEDIA, place), place)
-      return await withRetries(request.method, attempt, { ...limits, retry: defaults.retry })
+  const call = async <T>(request: HttpRequest, read: (answer: HttpAnswer) => Promise<T>, options: CallOptions = {}): Promise<T> => {
+    const { limits, explain } = limitsOf({ ...defaults, ...options }, place, request.method)
+    const attempt = async () => await read(await transport.send(request, limits))
+    return await withRetries(request.method, attempt, { ...limits, retry: defaults.retry }).catch((error: unknown) => {
+      throw explain(error)
     })
   }
+  const readJson = async (answer: HttpAnswer) => await readObject(await accepted(answer, [JSON_MEDIA], place), place)
   const events: Caller['events'] = async function* (operation, members, options) {
     const request = buildRequest(operation, members, NDJSON_MEDIA)
     const { limits, explain } = limitsOf({ ...defaults, ...options }, place, request.method)
     try {
-      const attempt = async () => await accepted(await transport.send(request, limits), NDJSON_MEDIA, place)
+      const attempt = async () => await accepted(await transport.send(request, limits), [NDJSON_MEDIA], place)
       yield* readEvents(await withRetries(request.method, attempt, { ...limits, retry: defaults.retry }), place)
     } catch (error) {
       throw explain(error)
     }
   }
-  return { json, events }
+  return {
+    json: async (operation, members, options) => await call(buildRequest(operation, members, JSON_MEDIA), readJson, options),
+    upload: async (operation, { members, body }, options) => await call(buildUpload(operation, members, { body, accept: JSON_MEDIA }), readJson, options),
+    file: async (operation, members, options) => {
+      const mediaTypes: readonly string[] = OPERATIONS[operation].answerMediaTypes
+      return await call(buildRequest(operation, members, mediaTypes.join(', ')), async (answer) => await readFile(await accepted(answer, mediaTypes, place), place), options)
+    },
+    events,
+  }
 }
 
-async function limited<T>(options: CallOptions, place: string, method: 'GET' | 'POST', work: (limits: Limits) => Promise<T>): Promise<T> {
-  const { limits, explain } = limitsOf(options, place, method)
-  return await work(limits).catch((error: unknown) => {
-    throw explain(error)
-  })
+async function readFile(answer: HttpAnswer, place: string): Promise<ExportedFile> {
+  const filename = parseDisposition(answer.disposition)
+  if (filename !== undefined) return { bytes: await readBytes(answer, place), filename, mediaType: answer.mediaType }
+  answer.discard()
+  throw new ConnectionError('ANSWER_NOT_UNDERSTOOD', `the answer of ${place} is a file without a name`)
 }
 
 /** Joins the caller's signal and the overall limit; `explain` turns the end of the latter into a TIMEOUT. */
@@ -75,65 +88,4 @@ function limitsOf({ signal, timeoutMs }: CallOptions, place: string, method: 'GE
     return new ConnectionError('TIMEOUT', `${place} did not answer completely within ${timeoutMs} ms`, { cause: error })
   }
   return { limits, explain }
-}
-
-/** Returns the answer if it is a success of the media type that was asked for. */
-async function accepted(answer: HttpAnswer, mediaType: string, place: string): Promise<HttpAnswer> {
-  const { status, mediaType: given } = answer
-  if (status === 200 && given === mediaType) return answer
-  if (status >= 400 && given === PROBLEM_MEDIA) {
-    const problem = await readObject(answer, place)
-    if (isProblem(problem)) throw new ProblemError(problem, { retryAfterMs: parseRetryAfter(answer.retryAfter, new Date()) })
-  }
-  answer.discard()
-  throw new ConnectionError('ANSWER_NOT_UNDERSTOOD', `${place} answered with status ${status} and ${JSON.stringify(given.slice(0, 100))}, which is no answer of a signing server`)
-}
-
-async function readObject({ chunks }: HttpAnswer, place: string): Promise<object> {
-  const parts: Uint8Array[] = []
-  let bytes = 0
-  for await (const chunk of chunks) {
-    parts.push(chunk)
-    bytes += chunk.length
-    if (bytes > MAX_JSON_BYTES) throw new ConnectionError('ANSWER_NOT_UNDERSTOOD', `the answer of ${place} has more than ${MAX_JSON_BYTES} bytes`, { hint: 'Use signEvents, which has no such limit.' })
-  }
-  // The pool takes a connection back on the next turn of the loop; without this, a request that follows at once would open another one.
-  await setImmediate()
-  return parseObject(decodeUtf8(parts), place)
-}
-
-function parseObject(text: string, place: string): object {
-  let cause: unknown
-  try {
-    const value: unknown = JSON.parse(text)
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
-  } catch (error) {
-    cause = error
-    if (isUnfinished(text)) throw new ConnectionError('ANSWER_CUT_OFF', `the answer of ${place} ended in the middle`, { cause })
-  }
-  throw new ConnectionError('ANSWER_NOT_UNDERSTOOD', `the answer of ${place} is not a JSON object`, { cause })
-}
-
-/** Whether more text could have made JSON of this: nothing at all, an open string, or more brackets opened than closed. */
-function isUnfinished(text: string): boolean {
-  const outside = text.replaceAll(/"(?:[^"\\]|\\.)*"/gs, '')
-  const count = (brackets: RegExp): number => outside.match(brackets)?.length ?? 0
-  return text.trim() === '' || outside.includes('"') || count(/[[{]/g) > count(/[\]}]/g)
-}
-
-async function* readEvents({ chunks }: HttpAnswer, place: string): AsyncGenerator<Readonly<{ event: string }>, void, undefined> {
-  let ended = false
-  try {
-    for await (const line of splitLines(chunks, MAX_LINE_BYTES)) {
-      if (ended) throw new ConnectionError('ANSWER_NOT_UNDERSTOOD', `something follows the \`end\` of the answer of ${place}`)
-      const event = parseObject(line, place) as Readonly<{ event?: unknown }>
-      if (typeof event.event !== 'string') throw new ConnectionError('ANSWER_NOT_UNDERSTOOD', `the answer of ${place} has a line that is no event`)
-      ended = event.event === 'end'
-      yield event as Readonly<{ event: string }>
-    }
-  } catch (error) {
-    // After `end` everything is there; how the connection ends does not matter any more.
-    if (!(ended && error instanceof ConnectionError && error.code === 'ANSWER_CUT_OFF')) throw error
-  }
-  if (!ended) throw new ConnectionError('ANSWER_CUT_OFF', `the answer of ${place} ended without \`end\``)
 }

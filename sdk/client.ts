@@ -1,12 +1,13 @@
-import { createCaller, type CallOptions } from './call.ts'
+import { createCaller, type CallOptions, type ExportedFile } from './call.ts'
 import type { Address } from './connection-fault.ts'
 import type { Pem } from './credentials.ts'
 import type { operations } from './generated/schema.ts'
-import type { FileEntry, FileList, Key, KeyList, SignAnswer, Signature, SignEvent, SignRequest, Whoami } from './generated/schema.ts'
+import type { BatchAnswer, FileEntry, FileList, Key, KeyList, SignAnswer, SignBatchRequest, Signature, SignEvent, SignRequest, Verification, VerifyRequest, Whoami } from './generated/schema.ts'
 import { ConnectionError } from './problem.ts'
 import type { OperationId } from './request.ts'
 import type { RetryOptions } from './retry.ts'
 import { createTransport } from './transport.ts'
+import { withUpload, type Upload, type UploadOptions } from './upload.ts'
 
 /** Where the server is, who the client is, and how patient. */
 export type ClientOptions = Readonly<{
@@ -26,11 +27,13 @@ export type ClientOptions = Readonly<{
   onConnect?: ((address: Address) => void) | undefined
 }>
 
+type JsonBody<Op extends OperationId> = operations[Op] extends { requestBody: { content: { 'application/json': infer B } } } ? B : unknown
 type Query<Op extends OperationId> = operations[Op]['parameters'] extends { query?: infer Q } ? ([NonNullable<Q>] extends [never] ? unknown : Q) : unknown
 type Path<Op extends OperationId> = operations[Op]['parameters'] extends { path: infer P } ? P : unknown
-type Body<Op extends OperationId> = operations[Op] extends { requestBody: { content: { 'application/json': infer B } } } ? B : unknown
-type RequestOf<Op extends OperationId> = Query<Op> & Path<Op> & Body<Op>
-type AnswerOf<Op extends OperationId> = operations[Op]['responses'][200]['content']['application/json']
+/** The query of an operation with a body belongs to an upload. */
+type RequestOf<Op extends OperationId> = unknown extends JsonBody<Op> ? Query<Op> & Path<Op> : JsonBody<Op>
+type Content<Op extends OperationId> = operations[Op]['responses'][200]['content']
+type AnswerOf<Op extends OperationId> = Content<Op> extends { 'application/json': infer A } ? A : ExportedFile
 type Method<Op extends OperationId> = unknown extends RequestOf<Op>
   ? (options?: CallOptions) => Promise<AnswerOf<Op>>
   : (request: RequestOf<Op>, options?: CallOptions) => Promise<AnswerOf<Op>>
@@ -43,19 +46,38 @@ export type ListFilesRequest = NonNullable<operations['listFiles']['parameters']
 export type GetSignatureRequest = operations['getSignature']['parameters']['path']
 /** Which key to get. */
 export type GetKeyRequest = operations['getKey']['parameters']['path']
+/** Which signature to get, in which form. */
+export type ExportSignatureRequest = operations['exportSignature']['parameters']['path']
+/** Which key to get, in which form. */
+export type ExportKeyRequest = operations['exportKey']['parameters']['path']
+/** A file to sign that is sent to the server; without `keyid` the only key this client may use. */
+export type SignUploadRequest = Upload & Readonly<{ keyid?: string | undefined }>
+/** Settings of a call that sends a file; `signal` also ends the hashing in front of it. */
+export type UploadCallOptions = CallOptions & Pick<UploadOptions, 'onProgress'>
+/** What is answered depends on what was asked. */
+export type SignAnswerFor<R extends SignRequest> = R extends SignBatchRequest ? BatchAnswer : SignAnswer
 
 /**
  * A client of one server. Every method throws ProblemError for a refusal or failure of the server, ConnectionError where there is no
  * usable answer, and the reason of the signal that was given.
  */
 export interface Client extends Methods {
-  /** Signs a package file, or every package of a directory, that the server can read, and returns the outcome for each name. */
-  readonly sign: (request: SignRequest, options?: CallOptions) => Promise<SignAnswer>
+  /**
+   * Signs a package file, or every package of a directory, that the server can read, and returns the outcome for each name; a `digest`
+   * likewise; or up to 1,000 `items` by their digests, whose outcomes are in the order of the request.
+   */
+  readonly sign: <R extends SignRequest>(request: R, options?: CallOptions) => Promise<SignAnswerFor<R>>
+  /**
+   * Signs a file that is sent: hashed first, so that its digest goes in front of it, then streamed, both in flat memory. It is repeated
+   * as every `POST` is, only where the server did nothing. Beside what every method throws: LocalFileError `FILE_UNREADABLE`,
+   * `FILE_KIND_REFUSED`, `FILE_CHANGED`, and what a stream throws.
+   */
+  readonly signUpload: (request: SignUploadRequest, options?: UploadCallOptions) => Promise<SignAnswer>
   /**
    * Signs like `sign` and yields each outcome as its file is finished: `listing` first, `end` last. The request is sent when the loop
    * begins; leaving the loop closes the connection, which ends the work on the server. An answer without `end` throws `ANSWER_CUT_OFF`.
    */
-  readonly signEvents: (request: SignRequest, options?: CallOptions) => AsyncGenerator<SignEvent, void, undefined>
+  readonly signEvents: (request: Exclude<SignRequest, SignBatchRequest>, options?: CallOptions) => AsyncGenerator<SignEvent, void, undefined>
   /** Returns one page of a directory, a file, or, without a path, the roots of this client. */
   readonly listFiles: (request?: ListFilesRequest, options?: CallOptions) => Promise<FileList>
   /** Yields every entry, page after page; `limit` is the length of a page, the options hold for each page. */
@@ -66,6 +88,14 @@ export interface Client extends Methods {
   readonly listKeys: (options?: CallOptions) => Promise<KeyList>
   /** Returns the public part of one key. */
   readonly getKey: (request: GetKeyRequest, options?: CallOptions) => Promise<Key>
+  /** Says whether a signature over a file that the server can read, or over a digest, is valid, and if not, why. */
+  readonly verify: (request: VerifyRequest, options?: CallOptions) => Promise<Verification>
+  /** As `verify`, for a file that is sent: the block at its end is meant, else the catalogue. Sends and throws as `signUpload`. */
+  readonly verifyUpload: (request: Upload, options?: UploadCallOptions) => Promise<Verification>
+  /** Returns a signature as a file to keep: `record`, `sig`, `dsb` or `dsc`. */
+  readonly exportSignature: (request: ExportSignatureRequest, options?: CallOptions) => Promise<ExportedFile>
+  /** Returns what must be installed of a key on the targets: `public.pem`, or `certificate.pem` where the server has one. */
+  readonly exportKey: (request: ExportKeyRequest, options?: CallOptions) => Promise<ExportedFile>
   /** Returns who the server takes this client for, and what it may do. */
   readonly whoami: (options?: CallOptions) => Promise<Whoami>
   /** Lets running calls end, then closes every connection; later calls throw TypeError. */
@@ -82,15 +112,22 @@ export function createClient({ baseUrl, ca, cert, key, timeoutMs, retry, onConne
   const caller = createCaller(transport, { timeoutMs, retry })
   const call = async <Op extends OperationId>(operation: Op, request: object, options?: CallOptions): Promise<AnswerOf<Op>> =>
     (await caller.json(operation, request as Readonly<Record<string, unknown>>, options)) as AnswerOf<Op>
+  const upload = async ({ operation, file, keyid }: Readonly<{ operation: 'sign' | 'verify'; file: Upload; keyid?: string | undefined }>, options: UploadCallOptions = {}) =>
+    await withUpload(file, options, async (filename, body) => await caller.upload(operation, { members: { filename, keyid }, body }, options))
   const listFiles: Client['listFiles'] = async (request = {}, options) => await call('listFiles', request, options)
   return {
-    sign: async (request, options) => await call('sign', request, options),
+    sign: async <R extends SignRequest>(request: R, options?: CallOptions) => (await call('sign', request, options)) as SignAnswerFor<R>,
+    signUpload: async ({ keyid, ...file }, options) => (await upload({ operation: 'sign', file, keyid }, options)) as SignAnswer,
     signEvents: (request, options) => caller.events('sign', request, options) as AsyncGenerator<SignEvent, void, undefined>,
     listFiles,
     listAllFiles: (request, options) => allPages(async (cursor) => await listFiles({ ...request, ...cursor }, options)),
     getSignature: async (request, options) => await call('getSignature', request, options),
     listKeys: async (options) => await call('listKeys', {}, options),
     getKey: async (request, options) => await call('getKey', request, options),
+    verify: async (request, options) => await call('verify', request, options),
+    verifyUpload: async (file, options) => (await upload({ operation: 'verify', file }, options)) as Verification,
+    exportSignature: async (request, options) => await caller.file('exportSignature', request, options),
+    exportKey: async (request, options) => await caller.file('exportKey', request, options),
     whoami: async (options) => await call('whoami', {}, options),
     close: transport.close,
     [Symbol.asyncDispose]: transport.close,

@@ -1,7 +1,11 @@
 /** The client of the signing server, published as `signing-server`. */
 export { createClient } from './client.ts'
-export type { Client, ClientOptions, GetKeyRequest, GetSignatureRequest, ListFilesRequest } from './client.ts'
-export type { CallOptions } from './call.ts'
+export type {
+  Client, ClientOptions, ExportKeyRequest, ExportSignatureRequest, GetKeyRequest, GetSignatureRequest, ListFilesRequest, SignAnswerFor, SignUploadRequest,
+  UploadCallOptions,
+} from './client.ts'
+export type { CallOptions, ExportedFile } from './call.ts'
+export type { Upload, UploadSource } from './upload.ts'
 export type { RetryOptions } from './retry.ts'
 export type { Address } from './connection-fault.ts'
 export type { Pem } from './credentials.ts'
@@ -9,8 +13,13 @@ export { CONNECTION_ERROR_CODES, ConnectionError, ProblemError } from './problem
 export type { ConnectionErrorCode } from './problem.ts'
 export { OPERATIONS } from './generated/operations.ts'
 export type { OperationId } from './request.ts'
+export { attachDsb, describeFile, detachDsb, givenSignature, guessForm, isRecordOf, LOCAL_FILE_ERROR_CODES, LocalFileError, verifyOffline, writeNewFile } from './local.ts'
 export type {
-  ErrorCode, FileEntry, FileKind, FileList, Key, Keyid, KeyList, Operation, Problem, SignAnswer, Signature, SignatureRecord,
-  SignEvent, SigningAlgorithm, SignRequest, SkipReason, Warning, Whoami,
+  AttachedDsb, AttachOptions, DescribedFile, Destination, Detached, LocalFileErrorCode, OfflineRequest, OfflineVerification, ReadOptions, SignatureFile,
+} from './local.ts'
+export type {
+  BatchAnswer, BatchOutcome, DigestItem, ErrorCode, FileEntry, FileKind, FileList, Fileset, Format, GivenSignature, InvalidReason, Key, KeyForm, Keyid, KeyList, Operation, Problem,
+  SignAnswer, Signature, SignatureForm, SignatureRecord, SignBatchRequest, SignDigestRequest, SignEvent, SigningAlgorithm, SignPathRequest, SignRequest, SkipReason,
+  Verification, VerifyDigestRequest, VerifyPathRequest, VerifyRequest, Warning, Whoami,
 } from './generated/schema.ts'
 export { formatSignatureRecord, SIGNATURE_FILE_HEADER } from '../formats/index.ts'

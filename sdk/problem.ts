@@ -42,6 +42,12 @@ export class ProblemError extends Error {
     this.requestId = problem.instance.replace(/^urn:uuid:/, '')
     if (facts.retryAfterMs !== undefined) this.retryAfterMs = facts.retryAfterMs
   }
+
+  /** Returns the problem document. */
+  toJSON(): Problem {
+    const { type, title, status, detail, instance, code, retryable, hint, errors } = this
+    return { type, title, status, detail, instance, code, retryable, hint, ...(errors === undefined ? {} : { errors }) }
+  }
 }
 
 /** What to do next, by code; the list of codes is closed. */

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import type { SecureContext } from 'node:tls'
 import { buildConnector, Pool, type Dispatcher } from 'undici'
 import { connectionFault, type Address, type FaultFacts } from './connection-fault.ts'
@@ -8,8 +9,11 @@ const MAX_CONNECTIONS = 32
 /** A certificate is refused within a round trip of the handshake; a connection that ends later was lost. */
 const REFUSAL_MS = 5_000
 
-/** One request as it goes over the wire; `path` has its query. */
-export type HttpRequest = Readonly<{ method: 'GET' | 'POST'; path: string; headers: Readonly<Record<string, string>>; body?: string | undefined }>
+/**
+ * One request as it goes over the wire; `path` has its query. A body that is streamed is asked for anew for each try; what it throws, the
+ * call throws. Its length stands in `headers`.
+ */
+export type HttpRequest = Readonly<{ method: 'GET' | 'POST'; path: string; headers: Readonly<Record<string, string>>; body?: string | (() => AsyncIterable<Uint8Array>) | undefined }>
 
 /** How long to wait: `signal` ends everything at once, `idleMs` bounds the wait for the head of the answer and for each next piece of it (0: for ever). */
 export type Limits = Readonly<{ signal: AbortSignal; idleMs: number }>
@@ -20,6 +24,8 @@ export type HttpAnswer = Readonly<{
   /** Without parameters, in lower case; empty where the server named none. */
   mediaType: string
   retryAfter: string | undefined
+  /** The Content-Disposition field. */
+  disposition: string | undefined
   /** The body, once. Leaving the loop early closes the connection. Throws ConnectionError, or the reason of the signal. */
   chunks: AsyncIterable<Uint8Array>
   /** Closes the connection without reading the body. */
@@ -62,13 +68,31 @@ export function createTransport({ baseUrl, onConnect, refusalMs = REFUSAL_MS, ca
   }
   const send: Transport['send'] = async ({ method, path, headers, body }, { signal, idleMs }) => {
     if (pool.closed) throw new TypeError('the client is closed')
-    const request = { method, path, headers: { ...headers }, body: body ?? null, signal, headersTimeout: idleMs, bodyTimeout: idleMs }
+    const sending = sendable(body)
+    const request = { method, path, headers: { ...headers }, body: sending.body, signal, headersTimeout: idleMs, bodyTimeout: idleMs }
     const answer = await pool.request(request).catch((cause: unknown) => {
-      throw explain(cause, signal, false)
+      throw sending.fault() ?? explain(cause, signal, false)
     })
     return httpAnswer(answer, (cause) => explain(cause, signal, true))
   }
   return { address, send, close: async () => await pool.close() }
+}
+
+type Sendable = Readonly<{ body: string | Readable | null; fault: () => Error | undefined }>
+
+/** A body as undici takes it; `fault` tells what the source of a stream threw, which undici reports as if the connection had broken. */
+function sendable(body: HttpRequest['body']): Sendable {
+  if (typeof body !== 'function') return { body: body ?? null, fault: () => undefined }
+  let fault: Error | undefined
+  const chunks = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      yield* body()
+    } catch (error) {
+      fault = error as Error
+      throw error
+    }
+  }
+  return { body: Readable.from(chunks(), { objectMode: false }), fault: () => fault }
 }
 
 function parseOrigin(baseUrl: string | URL): URL {
@@ -111,6 +135,7 @@ function httpAnswer({ statusCode, headers, body }: Dispatcher.ResponseData, expl
     status: statusCode,
     mediaType: (text(headers['content-type']) ?? '').split(';', 1)[0]!.trim().toLowerCase(),
     retryAfter: text(headers['retry-after']),
+    disposition: text(headers['content-disposition']),
     chunks: chunks(),
     discard: () => void body.destroy(),
   }

@@ -1,0 +1,46 @@
+import type { CommandOperation, CommandValue } from './command-table.ts'
+
+const flag = (name: string, description: string): CommandValue => ({ name, type: 'boolean', required: false, description })
+const text = (name: string, placeholder: string, description: string): CommandValue => ({ name, type: 'string', required: false, placeholder, description })
+
+const IN_PLACE = flag('inPlace', 'in the place of the package itself; the old one stays until the new one is complete')
+const UPLOAD = flag('upload', 'send local files; patterns in quotes are expanded')
+const DIGEST = flag('digest', 'send nothing of local files but their digests and what they are')
+
+/** Flags of a command that no operation of the document has: what is done on this side, before or after the call. */
+export const OWN_FLAGS: Readonly<Record<string, readonly CommandValue[]>> = {
+  sign: [
+    UPLOAD,
+    DIGEST,
+    { name: 'concurrency', type: 'integer', required: false, placeholder: 'number', description: 'how many local files are under way at once; default 4' },
+    flag('attach', 'append the Digital Signature Block to the package: as NAME.signed beside it, unless told otherwise'),
+    IN_PLACE,
+    flag('replace', 'where the package ends in another block, attach in its place'),
+    flag('detach', 'write the raw signature as NAME.sig beside the file'),
+    text('outputDir', 'directory', 'where --attach and --detach write, under the names NAME and NAME.sig'),
+  ],
+  verify: [
+    UPLOAD,
+    DIGEST,
+    flag('offline', 'with the public key that --key names (PEM): no server, no credentials'),
+    text('signature', 'file', 'a signature in a file of its own; without it the block at the end of the package, else the catalogue'),
+    { ...text('form', 'form', 'what that file is, where its content does not tell: record, sig, dsb, dsc'), choices: ['record', 'sig', 'dsb', 'dsc'] },
+    flag('dsblkchk', 'the exit status of dsblkchk(1): 0 verified, 1 malformed or wrong, 2 no block; 64 usage, 69 no answer'),
+  ],
+  export: [text('output', 'file', 'write there instead of to stdout')],
+  'detach-dsb': [text('output', 'file', 'write the package without its block there'), IN_PLACE],
+}
+
+const FILES: CommandValue = { name: 'file', type: 'string', required: true, description: 'files of this machine; patterns in quotes are expanded' }
+
+/** Commands that need no server at all. */
+export const OWN_COMMANDS: readonly CommandOperation[] = [
+  { operation: '', word: 'inspect', summary: 'Say what local files are', description: 'Says what a file of this machine is: format, package, filesets, Digital Signature Block, and the digest of what a signature covers. Needs no server.', arguments: [FILES], flags: [] },
+  { operation: '', word: 'detach-dsb', summary: 'Remove a Digital Signature Block', description: 'Removes the Digital Signature Block from the end of a package of this machine. Needs no server.', arguments: [{ ...FILES, description: 'a package that ends in a Digital Signature Block' }], flags: [] },
+]
+
+/** The commands whose argument may stand more than once. */
+export const VARIADIC: ReadonlySet<string> = new Set(['sign', 'verify', 'inspect'])
+
+/** The commands whose `--output` names a file, and not a form. */
+export const OUTPUT_IS_FILE: ReadonlySet<string> = new Set(['export', 'detach-dsb'])

@@ -1,0 +1,11 @@
+/** What the SDK does with files of this machine alone: no server, no connection, and no undici to load. */
+export { attachDsb, detachDsb } from './attach-dsb.ts'
+export type { AttachOptions, Destination, Detached } from './attach-dsb.ts'
+export { describeFile } from './describe-file.ts'
+export type { AttachedDsb, DescribedFile, ReadOptions } from './describe-file.ts'
+export { LOCAL_FILE_ERROR_CODES, LocalFileError } from './local-error.ts'
+export type { LocalFileErrorCode } from './local-error.ts'
+export { writeNewFile } from './place-file.ts'
+export { givenSignature, guessForm } from './signature-form.ts'
+export { isRecordOf, verifyOffline } from './verify-offline.ts'
+export type { OfflineRequest, OfflineVerification, SignatureFile } from './verify-offline.ts'

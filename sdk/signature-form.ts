@@ -1,0 +1,34 @@
+import { DSB_EYE_CATCHER, FormatError, parseDsb, parseDscScript, parseSignatureFile } from '../formats/index.ts'
+import type { GivenSignature, SignatureForm } from './generated/schema.ts'
+import type { SignatureFile } from './verify-offline.ts'
+
+/** The lengths of raw RSA signatures: 2048, 3072 and 4096 bits. */
+const RAW_BYTES: ReadonlySet<number> = new Set([256, 384, 512])
+
+/**
+ * Returns the form of a signature file where its content leaves no doubt: it starts or reads like one of the forms, or is binary and
+ * exactly as long as an RSA signature. Undefined where only a person can say.
+ */
+export function guessForm(bytes: Buffer): SignatureForm | undefined {
+  if (bytes.toString('latin1', 0, DSB_EYE_CATCHER.length) === DSB_EYE_CATCHER) return reads(() => parseDsb(bytes, { keyDirectory: false })) ? 'dsb' : undefined
+  if (reads(() => parseSignatureFile(bytes))) return 'record'
+  if (reads(() => parseDscScript(bytes))) return 'dsc'
+  const isText = bytes.every((byte) => (byte >= 0x20 && byte < 0x7f) || byte === 0x09 || byte === 0x0a || byte === 0x0d)
+  return RAW_BYTES.has(bytes.length) && !isText ? 'sig' : undefined
+}
+
+/** Returns a signature file as `verify` sends it: base64 for the binary forms, text for the others. */
+export function givenSignature({ form, bytes }: SignatureFile): GivenSignature {
+  const isBinary = form === 'sig' || form === 'dsb'
+  return { form, value: Buffer.from(bytes).toString(isBinary ? 'base64' : 'utf8') }
+}
+
+function reads(parse: () => unknown): boolean {
+  try {
+    parse()
+    return true
+  } catch (error) {
+    if (error instanceof FormatError) return false
+    throw error
+  }
+}

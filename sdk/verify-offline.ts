@@ -1,0 +1,91 @@
+import { createPublicKey, type KeyObject } from 'node:crypto'
+import { FormatError, parseDsb, parseDscScript, parseSignatureFile, recoverDigest, verifySignature, type SignatureRecord } from '../formats/index.ts'
+import { describeFile, type DescribedFile, type ReadOptions } from './describe-file.ts'
+import type { InvalidReason, SignatureForm, Verification } from './generated/schema.ts'
+import { LocalFileError } from './local-error.ts'
+
+/** A signature as a file has it: raw bytes for `sig` and `dsb`, text for `record` and `dsc`. */
+export type SignatureFile = Readonly<{ form: SignatureForm; bytes: Uint8Array }>
+
+/** What is verified, with which key; without `signature` the block at the end of the file is meant. */
+export type OfflineRequest = ReadOptions & Readonly<{ file: string | DescribedFile; publicKeyPem: string | Buffer; signature?: SignatureFile | undefined }>
+
+/** As the server answers it; who signed for whom and when only the server knows. */
+export type OfflineVerification = Pick<Verification, 'valid' | 'reason' | 'records' | 'keyid'>
+
+/**
+ * Says whether a signature over a local file is valid for one public key, and if not, why, with the reasons of the server. No server
+ * has a part in it. A key that a record names by its keyid is taken to be the key that was given. A damaged block is an answer, not an error.
+ * @throws LocalFileError `FILE_…`, `PACKAGE_MALFORMED`; `KEY_UNUSABLE` for what is no RSA public key or certificate in PEM
+ */
+export async function verifyOffline({ file, publicKeyPem, signature, signal }: OfflineRequest): Promise<OfflineVerification> {
+  const key = readPublicKey(publicKeyPem)
+  try {
+    const found = typeof file === 'string' ? await describeFile(file, { signal }) : file
+    if (signature !== undefined) return judgeGiven(found, signature, key)
+    return found.dsb === undefined ? invalid('NO_SIGNATURE') : judgeRaw(found, found.dsb.signature, key)
+  } catch (error) {
+    if (error instanceof LocalFileError && (error.code === 'DSB_MALFORMED' || error.code === 'DSB_STACKED')) return invalid(error.code)
+    throw error
+  }
+}
+
+function readPublicKey(pem: string | Buffer): KeyObject {
+  // From a private key Node would make the public one; but a private key has no business here.
+  if (pem.includes('PRIVATE KEY')) throw new LocalFileError('KEY_UNUSABLE', 'the key is a private one')
+  try {
+    const key = createPublicKey(pem)
+    if (key.asymmetricKeyType === 'rsa') return key
+  } catch (cause) {
+    throw new LocalFileError('KEY_UNUSABLE', 'the key cannot be read as PEM', { cause })
+  }
+  throw new LocalFileError('KEY_UNUSABLE', 'the key is no RSA key')
+}
+
+function judgeGiven(found: DescribedFile, { form, bytes }: SignatureFile, key: KeyObject): OfflineVerification {
+  try {
+    switch (form) {
+      case 'record':
+        return judgeRecords(found, parseSignatureFile(bytes), key)
+      case 'dsc':
+        return judgeRecords(found, parseDscScript(bytes), key)
+      case 'sig':
+        return judgeRaw(found, bytes, key)
+      case 'dsb':
+        return judgeRaw(found, parseDsb(bytes, { keyDirectory: false }).signature, key)
+    }
+  } catch (error) {
+    if (error instanceof FormatError) return invalid(error.code.startsWith('DSB_') ? 'DSB_MALFORMED' : 'SIGNATURE_MALFORMED')
+    throw error
+  }
+}
+
+/** Each record must name a level of the package, and its own signature must verify. */
+function judgeRecords(found: DescribedFile, records: readonly SignatureRecord[], key: KeyObject): OfflineVerification {
+  for (const record of records) {
+    const { keyid } = record
+    if (!isRecordOf(record, found)) return { ...invalid('RECORD_MISMATCH'), keyid }
+    const judgement = judgeRaw(found, Buffer.from(record.signature, 'base64'), key)
+    if (!judgement.valid) return { ...judgement, keyid }
+  }
+  // The parsers refuse a text without a record.
+  return { valid: true, keyid: records[0]!.keyid, records: [...records] }
+}
+
+/** Returns whether a record is of a level of this package; of a file that is no package every record can be. */
+export function isRecordOf(record: SignatureRecord, { format, package: name, ftype, filesets = [] }: DescribedFile): boolean {
+  return format !== 'installp' || (record.package === name && record.ftype === ftype && filesets.some(({ fileset, vrmf }) => record.fileset === fileset && record.vrmf === vrmf))
+}
+
+/** Raw bytes, which a block may have padded with NULs. */
+function judgeRaw({ digest }: DescribedFile, bytes: Uint8Array, publicKey: KeyObject): OfflineVerification {
+  const signatureBytes = Math.ceil(publicKey.asymmetricKeyDetails!.modulusLength! / 8)
+  const signature = bytes.subarray(0, signatureBytes)
+  if (bytes.subarray(signatureBytes).some((byte) => byte !== 0)) return invalid('SIGNATURE_WRONG')
+  if (verifySignature({ publicKey, sha256: Buffer.from(digest.sha256, 'hex'), signature })) return { valid: true }
+  return invalid(recoverDigest(publicKey, signature) === undefined ? 'SIGNATURE_WRONG' : 'DIGEST_DIFFERS')
+}
+
+function invalid(reason: InvalidReason): OfflineVerification {
+  return { valid: false, reason }
+}
