@@ -41,7 +41,6 @@ function verifyRules({ own, files, settings }: Facts): readonly Rule[] {
     { broken: modes.length > 1, says: '--upload, --digest and --offline exclude each other' },
     { broken: modes.length === 0 && files.length > 1, says: 'too many arguments: one path on the server; --upload, --digest and --offline take several files' },
     { broken: own['signature'] !== undefined && files.length > 1, says: '--signature goes with one file' },
-    { broken: own['signature'] !== undefined && own['upload'] === true, says: '--signature does not go with --upload; --digest verifies it, and sends no more than it has to' },
     { broken: own['form'] !== undefined && own['signature'] === undefined, says: '--form goes with --signature' },
     { broken: own['offline'] === true && settings['key'] === undefined, says: '--offline wants the public key: --key FILE' },
     { broken: check && files.length > 1, says: '--dsblkchk goes with one file' },

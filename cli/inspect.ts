@@ -52,11 +52,12 @@ function inspectedDsb({ bytes, signature, key }: NonNullable<DescribedFile['dsb'
 }
 
 function block(inspected: Inspected): string {
-  const lines = Object.entries(inspected).map(([member, value]) => `${member}: ${printable(valueText(value))}\n`)
-  return lines.join('')
+  return Object.entries(inspected).map(([member, value]) => `${member}: ${printable(valueText(value as Shown))}\n`).join('')
 }
 
-function valueText(value: string | number | object | null): string {
+type Shown = NonNullable<Inspected[keyof Inspected]> | null
+
+function valueText(value: Shown): string {
   if (Array.isArray(value)) return (value as NonNullable<DescribedFile['filesets']>).map(({ fileset, vrmf }) => `${fileset} ${vrmf}`).join(', ')
   if (value === null) return 'none'
   if (typeof value === 'string' || typeof value === 'number') return String(value)

@@ -20,13 +20,8 @@ export function createKeeper({ client, sdk, terminal, io }: Session, own: Invoca
     if (own['inPlace'] === true) return { inPlace: true }
     return { output: beside(path, directory === undefined ? '.signed' : '') }
   }
-  let warned = false
-  const attach: Keeper = async (path, { id, sha256, algorithm }) => {
+  const attach: Keeper = async (path, { id, sha256 }) => {
     const { bytes } = await client.exportSignature({ id, form: 'dsb' }, { signal: io.signal })
-    if (algorithm === 'rsa-3072-sha256' && !warned) {
-      terminal.line('warning: DSB_WITHOUT_PRECEDENT no published Digital Signature Block has an RSA-3072 signature; try one package on AIX before the rest')
-      warned = true
-    }
     const written = await sdk.attachDsb(path, bytes, { ...destination(path), sha256, replace: own['replace'] === true, signal: io.signal })
     terminal.note(`attached: ${written}`)
   }

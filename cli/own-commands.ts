@@ -39,6 +39,12 @@ export const OWN_COMMANDS: readonly CommandOperation[] = [
   { operation: '', word: 'detach-dsb', summary: 'Remove a Digital Signature Block', description: 'Removes the Digital Signature Block from the end of a package of this machine. Needs no server.', arguments: [{ ...FILES, description: 'a package that ends in a Digital Signature Block' }], flags: [] },
 ]
 
+/** What the argument of a command is, where the document knows half of it. */
+export const ARGUMENT_HELP: Readonly<Record<string, string>> = {
+  sign: 'package file or directory; without it the current directory',
+  verify: 'a file on the server; with --upload, --digest, --offline or --dsblkchk files of this machine',
+}
+
 /** The commands whose argument may stand more than once. */
 export const VARIADIC: ReadonlySet<string> = new Set(['sign', 'verify', 'inspect'])
 

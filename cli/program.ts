@@ -3,7 +3,7 @@ import { Argument, Command, Option } from 'commander'
 import { flagName, MAIN_WORD, type CommandOperation, type CommandValue } from './command-table.ts'
 import { COMMANDS } from './generated/commands.ts'
 import { invocationOf, type Invocation } from './invocation.ts'
-import { OUTPUT_IS_FILE, OWN_COMMANDS, OWN_FLAGS, VARIADIC } from './own-commands.ts'
+import { ARGUMENT_HELP, OUTPUT_IS_FILE, OWN_COMMANDS, OWN_FLAGS, VARIADIC } from './own-commands.ts'
 import { SETTINGS } from './settings.ts'
 import { UsageError } from './usage-error.ts'
 
@@ -69,12 +69,14 @@ function define(command: Command, operations: readonly CommandOperation[]): void
   longest.arguments.forEach(({ name, description }, place) => {
     const required = command.parent !== null && operations.every((operation) => operation.arguments[place]?.required === true)
     const spelled = VARIADIC.has(longest.word) ? `${name}...` : name
-    command.addArgument(new Argument(required ? `<${spelled}>` : `[${spelled}]`, command.parent === null ? 'package file or directory; without it the current directory' : description))
+    command.addArgument(new Argument(required ? `<${spelled}>` : `[${spelled}]`, ARGUMENT_HELP[longest.word] ?? description))
   })
   for (const flag of operations.flatMap(({ flags }) => flags)) command.addOption(flagOption(flag, flag.choices?.join(', ') ?? firstSentence(flag.description)))
   for (const flag of OWN_FLAGS[longest.word] ?? []) command.addOption(flagOption(flag, flag.description))
   for (const { name, placeholder, env, fallback, description } of SETTINGS) {
-    if (name === 'keyid' || (name === 'output' && OUTPUT_IS_FILE.has(longest.word))) continue
+    const isOther = name === 'keyid' || (name === 'output' && OUTPUT_IS_FILE.has(longest.word))
+    // What needs no server has no use for the rest.
+    if (isOther || (longest.operation === '' && name !== 'output')) continue
     const option = new Option(`--${name} <${placeholder}>`, `${description} (${env}${fallback === undefined ? '' : `; default ${fallback}`})`)
     command.addOption(option)
   }

@@ -1,5 +1,5 @@
 import { basename, resolve } from 'node:path'
-import type { DescribedFile, OfflineVerification, SignatureFile, Verification } from '../sdk/index.ts'
+import type { DescribedFile, GivenSignature, OfflineVerification, SignatureFile, Verification } from '../sdk/index.ts'
 import type { ExitStatus } from './exit-status.ts'
 import { failureOf } from './failure.ts'
 import type { Invocation } from './invocation.ts'
@@ -16,20 +16,20 @@ export async function verifyCommand(session: Session, invocation: Invocation): P
   const { client, io: { signal } } = session
   const { own } = invocation
   const signature = await readSignature(session, invocation)
-  if (own['upload'] === true) return await verifyFiles(session, invocation, async ({ name, path }) => ({ name, verification: await client.verifyUpload({ file: path }, { signal }) }))
+  const given = signature === undefined ? undefined : session.sdk.givenSignature(signature)
+  if (own['upload'] === true) return await verifyFiles(session, invocation, async ({ name, path }) => ({ name, verification: await client.verifyUpload({ file: path, signature: given }, { signal }) }))
   // What is at the end of a file shows only where the file is, so the block is looked for on this side.
   if (own['digest'] === true || own['dsblkchk'] === true) {
     return await verifyFiles(session, invocation, async ({ name, path }) => ({ name, verification: await verifyDigest(session, { path, signature, blockOnly: own['dsblkchk'] === true }) }))
   }
-  return await verifyPath(session, invocation, signature)
+  return await verifyPath(session, invocation, given)
 }
 
-async function verifyPath(session: Session, { files }: Invocation, signature: SignatureFile | undefined): Promise<ExitStatus> {
-  const { client, sdk, io } = session
+async function verifyPath(session: Session, { files }: Invocation, signature: GivenSignature | undefined): Promise<ExitStatus> {
+  const { client, io } = session
   const path = resolve(io.cwd, files[0]!)
-  const given = signature === undefined ? {} : { signature: sdk.givenSignature(signature) }
   const name = basename(path)
-  const verified = await client.verify({ path, ...given }, { signal: io.signal }).then((verification): Verified => ({ name, verification }), (error: unknown): Verified => {
+  const verified = await client.verify({ path, ...(signature === undefined ? {} : { signature }) }, { signal: io.signal }).then((verification): Verified => ({ name, verification }), (error: unknown): Verified => {
     const problem = failureOf(error)
     if (problem === undefined) throw error
     return { name, problem }
@@ -44,7 +44,7 @@ type DigestRequest = Readonly<{ path: string; signature: SignatureFile | undefin
 
 /** Sends the digest of a local file and its signature: the one that was given, else the block at its end, else none, and the catalogue is meant. */
 async function verifyDigest({ client, sdk, io: { signal } }: Session, { path, signature, blockOnly }: DigestRequest): Promise<Verification | OfflineVerification> {
-  const found = await describe(sdk, path, signal)
+  const found = await examine(sdk, path, signal)
   if ('valid' in found) return found
   const own: SignatureFile | undefined = found.dsb === undefined ? undefined : { form: 'dsb', bytes: found.dsb.bytes }
   const wanted = signature ?? own
@@ -55,8 +55,8 @@ async function verifyDigest({ client, sdk, io: { signal } }: Session, { path, si
   return stray === undefined ? verification : { valid: false, reason: 'RECORD_MISMATCH', keyid: stray.keyid }
 }
 
-async function describe(sdk: Session['sdk'], path: string, signal: AbortSignal): Promise<DescribedFile | OfflineVerification> {
-  return await sdk.describeFile(path, { signal }).catch((error: unknown): OfflineVerification => {
+async function examine(sdk: Session['sdk'], path: string, signal: AbortSignal): Promise<DescribedFile | OfflineVerification> {
+  return await sdk.examineFile(path, { signal }).catch((error: unknown): OfflineVerification => {
     if (error instanceof sdk.LocalFileError && (error.code === 'DSB_MALFORMED' || error.code === 'DSB_STACKED')) return { valid: false, reason: error.code }
     throw error
   })

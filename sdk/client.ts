@@ -2,7 +2,7 @@ import { createCaller, type CallOptions, type ExportedFile } from './call.ts'
 import type { Address } from './connection-fault.ts'
 import type { Pem } from './credentials.ts'
 import type { operations } from './generated/schema.ts'
-import type { BatchAnswer, FileEntry, FileList, Key, KeyList, SignAnswer, SignBatchRequest, Signature, SignEvent, SignRequest, Verification, VerifyRequest, Whoami } from './generated/schema.ts'
+import type { BatchAnswer, FileEntry, FileList, GivenSignature, Key, KeyList, SignAnswer, SignBatchRequest, Signature, SignEvent, SignRequest, Verification, VerifyRequest, Whoami } from './generated/schema.ts'
 import { ConnectionError } from './problem.ts'
 import type { OperationId } from './request.ts'
 import type { RetryOptions } from './retry.ts'
@@ -52,6 +52,8 @@ export type ExportSignatureRequest = operations['exportSignature']['parameters']
 export type ExportKeyRequest = operations['exportKey']['parameters']['path']
 /** A file to sign that is sent to the server; without `keyid` the only key this client may use. */
 export type SignUploadRequest = Upload & Readonly<{ keyid?: string | undefined }>
+/** A file to verify that is sent, and the signature over it; without one the block at its end is meant, else the catalogue. */
+export type VerifyUploadRequest = Upload & Readonly<{ signature?: GivenSignature | undefined }>
 /** Settings of a call that sends a file; `signal` also ends the hashing in front of it. */
 export type UploadCallOptions = CallOptions & Pick<UploadOptions, 'onProgress'>
 /** What is answered depends on what was asked. */
@@ -90,8 +92,11 @@ export interface Client extends Methods {
   readonly getKey: (request: GetKeyRequest, options?: CallOptions) => Promise<Key>
   /** Says whether a signature over a file that the server can read, or over a digest, is valid, and if not, why. */
   readonly verify: (request: VerifyRequest, options?: CallOptions) => Promise<Verification>
-  /** As `verify`, for a file that is sent: the block at its end is meant, else the catalogue. Sends and throws as `signUpload`. */
-  readonly verifyUpload: (request: Upload, options?: UploadCallOptions) => Promise<Verification>
+  /**
+   * As `verify`, for a file that is sent. Sends and throws as `signUpload`. The signature goes in the URL, which holds about 12 KB of
+   * it: for a record file of very many filesets use `verify` with a digest.
+   */
+  readonly verifyUpload: (request: VerifyUploadRequest, options?: UploadCallOptions) => Promise<Verification>
   /** Returns a signature as a file to keep: `record`, `sig`, `dsb` or `dsc`. */
   readonly exportSignature: (request: ExportSignatureRequest, options?: CallOptions) => Promise<ExportedFile>
   /** Returns what must be installed of a key on the targets: `public.pem`, or `certificate.pem` where the server has one. */
@@ -112,12 +117,12 @@ export function createClient({ baseUrl, ca, cert, key, timeoutMs, retry, onConne
   const caller = createCaller(transport, { timeoutMs, retry })
   const call = async <Op extends OperationId>(operation: Op, request: object, options?: CallOptions): Promise<AnswerOf<Op>> =>
     (await caller.json(operation, request as Readonly<Record<string, unknown>>, options)) as AnswerOf<Op>
-  const upload = async ({ operation, file, keyid }: Readonly<{ operation: 'sign' | 'verify'; file: Upload; keyid?: string | undefined }>, options: UploadCallOptions = {}) =>
-    await withUpload(file, options, async (filename, body) => await caller.upload(operation, { members: { filename, keyid }, body }, options))
+  const upload = async (operation: 'sign' | 'verify', { file, filename, ...members }: Upload & Readonly<Record<string, unknown>>, options: UploadCallOptions = {}) =>
+    await withUpload({ file, filename }, options, async (name, body) => await caller.upload(operation, { members: { filename: name, ...members }, body }, options))
   const listFiles: Client['listFiles'] = async (request = {}, options) => await call('listFiles', request, options)
   return {
     sign: async <R extends SignRequest>(request: R, options?: CallOptions) => (await call('sign', request, options)) as SignAnswerFor<R>,
-    signUpload: async ({ keyid, ...file }, options) => (await upload({ operation: 'sign', file, keyid }, options)) as SignAnswer,
+    signUpload: async (request, options) => (await upload('sign', request, options)) as SignAnswer,
     signEvents: (request, options) => caller.events('sign', request, options) as AsyncGenerator<SignEvent, void, undefined>,
     listFiles,
     listAllFiles: (request, options) => allPages(async (cursor) => await listFiles({ ...request, ...cursor }, options)),
@@ -125,7 +130,7 @@ export function createClient({ baseUrl, ca, cert, key, timeoutMs, retry, onConne
     listKeys: async (options) => await call('listKeys', {}, options),
     getKey: async (request, options) => await call('getKey', request, options),
     verify: async (request, options) => await call('verify', request, options),
-    verifyUpload: async (file, options) => (await upload({ operation: 'verify', file }, options)) as Verification,
+    verifyUpload: async ({ signature, ...file }, options) => (await upload('verify', { ...file, ...signature }, options)) as Verification,
     exportSignature: async (request, options) => await caller.file('exportSignature', request, options),
     exportKey: async (request, options) => await caller.file('exportKey', request, options),
     whoami: async (options) => await call('whoami', {}, options),

@@ -40,6 +40,26 @@ export async function describeFile(path: string, options: ReadOptions = {}): Pro
   }
 }
 
+/**
+ * Returns what a signature over a file is judged by, whatever the file is. A package that was damaged is other bytes than those that
+ * were signed, and no error; a block is looked for at the end of anything.
+ * @throws LocalFileError `FILE_UNREADABLE`, `FILE_KIND_REFUSED`, `FILE_CHANGED`, `DSB_MALFORMED`, `DSB_STACKED`
+ */
+export async function examineFile(path: string, options: ReadOptions = {}): Promise<DescribedFile> {
+  const opened = await openRegular(path)
+  try {
+    const found = await describeOpened(opened, basename(path), options).catch((error: unknown) => {
+      if (error instanceof LocalFileError && error.code === 'PACKAGE_MALFORMED') return undefined
+      throw error
+    })
+    if (found?.package !== undefined) return found
+    const { filename = basename(path), format = 'installp' } = found ?? {}
+    return { filename, format, ...(await describeBytes(opened, options)) }
+  } finally {
+    await opened.handle.close()
+  }
+}
+
 /** As {@link describeFile}, for a file that is open already. */
 export async function describeOpened(opened: OpenedFile, filename: string, options: ReadOptions = {}): Promise<DescribedFile> {
   const { handle, stats } = opened
@@ -54,6 +74,14 @@ type Described = Omit<DescribedFile, 'filename'>
 async function describeOther({ handle, stats }: OpenedFile, format: FileFormat, { signal }: ReadOptions): Promise<Described> {
   const sha256 = await hashFile(handle, { end: stats.size, signal })
   return { sizeBytes: stats.size, digest: { sha256: sha256.toString('hex') }, format }
+}
+
+/** The bytes in front of a block, and the block. */
+async function describeBytes(opened: OpenedFile, { signal }: ReadOptions): Promise<Omit<Described, 'format'>> {
+  const dsb = await readDsb(opened)
+  const sizeBytes = opened.stats.size - (dsb?.bytes.length ?? 0)
+  const sha256 = await hashFile(opened.handle, { end: sizeBytes, signal })
+  return { sizeBytes, digest: { sha256: sha256.toString('hex') }, ...(dsb === undefined ? {} : { dsb }) }
 }
 
 async function describePackage(opened: OpenedFile, { signal }: ReadOptions): Promise<Described> {

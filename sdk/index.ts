@@ -2,7 +2,7 @@
 export { createClient } from './client.ts'
 export type {
   Client, ClientOptions, ExportKeyRequest, ExportSignatureRequest, GetKeyRequest, GetSignatureRequest, ListFilesRequest, SignAnswerFor, SignUploadRequest,
-  UploadCallOptions,
+  UploadCallOptions, VerifyUploadRequest,
 } from './client.ts'
 export type { CallOptions, ExportedFile } from './call.ts'
 export type { Upload, UploadSource } from './upload.ts'
@@ -13,7 +13,7 @@ export { CONNECTION_ERROR_CODES, ConnectionError, ProblemError } from './problem
 export type { ConnectionErrorCode } from './problem.ts'
 export { OPERATIONS } from './generated/operations.ts'
 export type { OperationId } from './request.ts'
-export { attachDsb, describeFile, detachDsb, givenSignature, guessForm, isRecordOf, LOCAL_FILE_ERROR_CODES, LocalFileError, verifyOffline, writeNewFile } from './local.ts'
+export { attachDsb, describeFile, detachDsb, examineFile, givenSignature, guessForm, isRecordOf, LOCAL_FILE_ERROR_CODES, LocalFileError, verifyOffline, writeNewFile } from './local.ts'
 export type {
   AttachedDsb, AttachOptions, DescribedFile, Destination, Detached, LocalFileErrorCode, OfflineRequest, OfflineVerification, ReadOptions, SignatureFile,
 } from './local.ts'

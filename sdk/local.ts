@@ -1,7 +1,7 @@
 /** What the SDK does with files of this machine alone: no server, no connection, and no undici to load. */
 export { attachDsb, detachDsb } from './attach-dsb.ts'
 export type { AttachOptions, Destination, Detached } from './attach-dsb.ts'
-export { describeFile } from './describe-file.ts'
+export { describeFile, examineFile } from './describe-file.ts'
 export type { AttachedDsb, DescribedFile, ReadOptions } from './describe-file.ts'
 export { LOCAL_FILE_ERROR_CODES, LocalFileError } from './local-error.ts'
 export type { LocalFileErrorCode } from './local-error.ts'

@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { FormatError, parseDsb, parseDscScript, parseSignatureFile, recoverDigest, verifySignature, type SignatureRecord } from '../formats/index.ts'
-import { describeFile, type DescribedFile, type ReadOptions } from './describe-file.ts'
+import { examineFile, type DescribedFile, type ReadOptions } from './describe-file.ts'
 import type { InvalidReason, SignatureForm, Verification } from './generated/schema.ts'
 import { LocalFileError } from './local-error.ts'
 
@@ -16,14 +16,14 @@ export type OfflineVerification = Pick<Verification, 'valid' | 'reason' | 'recor
 /**
  * Says whether a signature over a local file is valid for one public key, and if not, why, with the reasons of the server. No server
  * has a part in it. A key that a record names by its keyid is taken to be the key that was given. A damaged block is an answer, not an error.
- * @throws LocalFileError `FILE_…`, `PACKAGE_MALFORMED`; `KEY_UNUSABLE` for what is no RSA public key or certificate in PEM
+ * @throws LocalFileError `FILE_…`; `KEY_UNUSABLE` for what is no RSA public key or certificate in PEM
  */
 export async function verifyOffline({ file, publicKeyPem, signature, signal }: OfflineRequest): Promise<OfflineVerification> {
   const key = readPublicKey(publicKeyPem)
   try {
-    const found = typeof file === 'string' ? await describeFile(file, { signal }) : file
+    const found = typeof file === 'string' ? await examineFile(file, { signal }) : file
     if (signature !== undefined) return judgeGiven(found, signature, key)
-    return found.dsb === undefined ? invalid('NO_SIGNATURE') : judgeRaw(found, found.dsb.signature, key)
+    return found.dsb === undefined ? invalid('NO_SIGNATURE') : judgeRegion(found, found.dsb.signature, key)
   } catch (error) {
     if (error instanceof LocalFileError && (error.code === 'DSB_MALFORMED' || error.code === 'DSB_STACKED')) return invalid(error.code)
     throw error
@@ -52,7 +52,7 @@ function judgeGiven(found: DescribedFile, { form, bytes }: SignatureFile, key: K
       case 'sig':
         return judgeRaw(found, bytes, key)
       case 'dsb':
-        return judgeRaw(found, parseDsb(bytes, { keyDirectory: false }).signature, key)
+        return judgeRegion(found, parseDsb(bytes, { keyDirectory: false }).signature, key)
     }
   } catch (error) {
     if (error instanceof FormatError) return invalid(error.code.startsWith('DSB_') ? 'DSB_MALFORMED' : 'SIGNATURE_MALFORMED')
@@ -72,16 +72,20 @@ function judgeRecords(found: DescribedFile, records: readonly SignatureRecord[],
   return { valid: true, keyid: records[0]!.keyid, records: [...records] }
 }
 
-/** Returns whether a record is of a level of this package; of a file that is no package every record can be. */
-export function isRecordOf(record: SignatureRecord, { format, package: name, ftype, filesets = [] }: DescribedFile): boolean {
-  return format !== 'installp' || (record.package === name && record.ftype === ftype && filesets.some(({ fileset, vrmf }) => record.fileset === fileset && record.vrmf === vrmf))
+/** Returns whether a record is of a level of this package; of a file that is no sound package every record can be. */
+export function isRecordOf(record: SignatureRecord, { package: name, ftype, filesets = [] }: DescribedFile): boolean {
+  return name === undefined || (record.package === name && record.ftype === ftype && filesets.some(({ fileset, vrmf }) => record.fileset === fileset && record.vrmf === vrmf))
 }
 
-/** Raw bytes, which a block may have padded with NULs. */
-function judgeRaw({ digest }: DescribedFile, bytes: Uint8Array, publicKey: KeyObject): OfflineVerification {
-  const signatureBytes = Math.ceil(publicKey.asymmetricKeyDetails!.modulusLength! / 8)
-  const signature = bytes.subarray(0, signatureBytes)
-  if (bytes.subarray(signatureBytes).some((byte) => byte !== 0)) return invalid('SIGNATURE_WRONG')
+/** The signature in a block, which is padded with NULs: the key tells how long it is. */
+function judgeRegion(found: DescribedFile, region: Uint8Array, key: KeyObject): OfflineVerification {
+  const signatureBytes = Math.ceil(key.asymmetricKeyDetails!.modulusLength! / 8)
+  const isPadded = region.subarray(signatureBytes).every((byte) => byte === 0)
+  return isPadded ? judgeRaw(found, region.subarray(0, signatureBytes), key) : invalid('SIGNATURE_WRONG')
+}
+
+/** Raw bytes, neither more nor less than the key makes. */
+function judgeRaw({ digest }: DescribedFile, signature: Uint8Array, publicKey: KeyObject): OfflineVerification {
   if (verifySignature({ publicKey, sha256: Buffer.from(digest.sha256, 'hex'), signature })) return { valid: true }
   return invalid(recoverDigest(publicKey, signature) === undefined ? 'SIGNATURE_WRONG' : 'DIGEST_DIFFERS')
 }
