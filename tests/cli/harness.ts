@@ -56,6 +56,8 @@ export function signature(members: Partial<Signature> = {}): Signature {
   return {
     id: '0199c1f4-5f0e-4d1a-9c53-5d3c1b7a9e21',
     filename: 'PkgA.1.0.0.0.bff',
+    format: 'installp',
+    source: 'path',
     sha256: '7d865e959b2466918c9863afca942d0fb89d7c9ac0c99bafc3749504ded97730',
     sizeBytes: 3584,
     keyid: '1001',

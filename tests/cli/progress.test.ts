@@ -36,7 +36,7 @@ void t.test('the bar is drawn at most ten times a second, now and then while not
   const [stdout, stderr] = [capture(80), capture(80)]
   const terminal = createTerminal({ stdout, stderr, signal }, false)
   const draws = () => stderr.said().split('files').length - 1
-  const bar = startProgress(terminal, 1000, () => now)
+  const bar = startProgress(terminal, { total: 1000, now: () => now })
   for (let file = 0; file < 500; file += 1) {
     now += 1
     bar.add(1024)

@@ -44,8 +44,8 @@ void t.test('every operation of the document is a command', async (t) => {
 void t.test('a fault of usage is 2 and names itself', async (t) => {
   for (const [args, want] of [
     [['--nonsense'], "sign: unknown option '--nonsense'\nhint: `sign --help` shows how it is used\n"],
-    [['help', 'nonsense'], 'Usage: sign [options] [command] [path]\n'],
-    [['a', 'b'], 'sign: too many arguments. '],
+    [['help', 'nonsense'], 'Usage: sign [options] [command] [path...]\n'],
+    [['a', 'b'], 'sign: too many arguments: one path on the server; --upload and --digest take several files\n'],
     [['signatures'], "sign: missing required argument 'id'\n"],
     [['--recursive', 'keys'], 'sign: --recursive does not go with `sign keys`\n'],
     [['--keyid', '1', 'whoami'], 'sign: --keyid does not go with `sign whoami`\n'],
@@ -214,7 +214,7 @@ void t.test('the entry has no syntax that Node 14 does not parse, and no static 
 
 void t.test('docs/command-line.md has every command, flag, variable, setting and exit status, and no other', async (t) => {
   const page = readFileSync(new URL('../../docs/command-line.md', import.meta.url), 'utf8')
-  const helps = await Promise.all(['sign', 'files', 'keys', 'signatures', 'whoami'].map(async (word) => (await sign(word === 'sign' ? ['--help'] : ['help', word])).stdout))
+  const helps = await Promise.all(['sign', 'files', 'verify', 'keys', 'signatures', 'export', 'whoami', 'inspect', 'detach-dsb'].map(async (word) => (await sign(word === 'sign' ? ['--help'] : ['help', word])).stdout))
   const found = (pattern: RegExp, text: string) => [...new Set(Array.from(text.matchAll(pattern), ([, name = '']) => name))].sort()
   const flags = found(/^ {2}(?:-\w, )?(--[a-z-]+)/gm, helps.join('\n'))
   t.ok(flags.length > 10)

@@ -154,7 +154,7 @@ void t.test('without a path the directory of the person is signed, under npm run
 
 void t.test('a single file that is not signed is 1 as in a directory, a request that is refused is 4', async (t) => {
   const answer = (code: string, members: object = {}) => (response: ServerResponse) => answerProblem(response, Object.assign(problem(code, 422, false), { detail: 'the sentence', hint: 'GET help.' }, members))
-  for (const code of ['NOT_A_PACKAGE', 'PACKAGE_HAS_DSB', 'FILE_CHANGED', 'FILE_TOO_LARGE', 'SIGNER_TIMEOUT', 'SIGNATURE_INVALID', 'STORE_FAILED', 'STORAGE_FULL']) {
+  for (const code of ['NOT_A_PACKAGE', 'DSB_STACKED', 'FILE_CHANGED', 'FILE_TOO_LARGE', 'SIGNER_TIMEOUT', 'SIGNATURE_INVALID', 'STORE_FAILED', 'STORAGE_FULL']) {
     const { status, stdout, stderr } = await signAgainst(t, answer(code), [`${DIR}/PkgA.bff`])
     t.strictSame([status, stdout], [1, ''], code)
     t.match(stderr, `\nPkgA.bff: ${code} the sentence\nhint: GET help.\nrequest id: 6d9c6f0e-5a3c-4b8f-9a38-1f1f6a9b8f11\nconnection ended\n`)

@@ -29,7 +29,7 @@ void t.test('a client has one method for each operationId of the document', asyn
   t.strictSame(Object.keys(OPERATIONS).sort(), [...ids].sort())
   const server = await scriptedServer(t, (response) => answerJson(response, {}))
   const client = createClient(server.as('release-bot'))
-  t.strictSame(Object.keys(client).sort(), [...ids, 'signEvents', 'listAllFiles', 'close'].sort())
+  t.strictSame(Object.keys(client).sort(), [...ids, 'signEvents', 'signUpload', 'verifyUpload', 'listAllFiles', 'close'].sort())
   await client.close()
 })
 
