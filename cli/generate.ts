@@ -83,7 +83,7 @@ function membersOf(document: Document, { requestBody }: OperationObject): Placed
 }
 
 function byPath(document: Document, schema: Schema): Schema {
-  const chosen = schema.anyOf?.[schema['x-chosen-by']?.indexOf('path') ?? 0]
+  const chosen = schema.anyOf?.[schema['x-chosen-by']!.indexOf('path')]
   return chosen === undefined ? schema : resolved(document, chosen)
 }
 

@@ -30,7 +30,7 @@ export function invocationOf(operations: readonly CommandOperation[], args: read
   if (args.includes('')) throw new UsageError(['an argument is empty'])
   const operation = choose(operations, args, flags)
   const missing = operation.flags.find(({ name, required }) => required && flags[name] === undefined)
-  if (missing !== undefined) throw new UsageError([`${flagName(missing.name)} is missing: ${missing.choices?.join(', ') ?? missing.description}`])
+  if (missing !== undefined) throw new UsageError([`${flagName(missing.name)} is missing${missing.choices === undefined ? '' : `: ${missing.choices.join(', ')}`}`])
   const members: Record<string, Value> = Object.fromEntries(operation.arguments.slice(0, args.length).map(({ name }, place) => [name, args[place]!]))
   const own: Record<string, Value> = {}
   const settings: Record<string, unknown> = {}

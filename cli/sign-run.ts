@@ -34,10 +34,9 @@ export async function showRun(session: Session, events: AsyncIterable<RunEvent>,
     // What has no `end` throws, so there was an event.
     return await run!.finish()
   } catch (error) {
-    await run?.cutOff()
+    if (run === undefined) facts.bar?.stop()
+    else await run.cutOff()
     throw error
-  } finally {
-    facts.bar?.stop()
   }
 }
 

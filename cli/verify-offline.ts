@@ -51,7 +51,7 @@ export function statusOf(all: readonly Verified[]): ExitStatus {
   return all.every((verified) => 'verification' in verified && verified.verification.valid) ? EXIT.done : EXIT.notSigned
 }
 
-/** What dsblkchk(1) would say; a file that it could not even read is a fault of usage. */
+/** What dsblkchk(1) would say; a file that could not even be read is a fault of usage, and a server that would not look at it no answer. */
 function dsblkchk(verified: Verified): ExitStatus {
   if ('problem' in verified) return unjudged(verified.problem)
   const { valid, reason } = verified.verification
@@ -59,9 +59,8 @@ function dsblkchk(verified: Verified): ExitStatus {
   return reason === 'NO_SIGNATURE' ? DSBLKCHK.none : DSBLKCHK.bad
 }
 
-function unjudged({ status, code }: Failure): ExitStatus {
-  if (status !== undefined) return EXIT.dsblkchkUnavailable
-  return code.startsWith('FILE_') ? EXIT.dsblkchkUsage : DSBLKCHK.bad
+function unjudged({ status }: Failure): ExitStatus {
+  return status === undefined ? EXIT.dsblkchkUsage : EXIT.dsblkchkUnavailable
 }
 
 /**

@@ -41,9 +41,8 @@ export class LocalFileError extends Error {
   }
 }
 
-/** Returns the error for whatever a call of the file system threw; one that is a LocalFileError already stays as it is. */
+/** Returns the error for whatever a call of the file system threw. */
 export function fileFault(code: 'FILE_UNREADABLE' | 'FILE_UNWRITABLE', cause: unknown): LocalFileError {
-  if (cause instanceof LocalFileError) return cause
   const { code: fault = 'unknown fault' } = cause as NodeJS.ErrnoException
   const sentences: Readonly<Record<string, string>> = { ENOENT: 'there is no such file', EACCES: 'the permission is missing', ENOSPC: 'there is no room left' }
   return new LocalFileError(code, sentences[fault] ?? `the file cannot be ${code === 'FILE_UNREADABLE' ? 'read' : 'written'} (${fault})`, { cause })

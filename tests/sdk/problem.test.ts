@@ -16,6 +16,7 @@ const document = {
 void t.test('ProblemError has every member of the document, the request id, and two sentences as its message', async (t) => {
   const error = new ProblemError(document)
   t.match(error, { ...document, name: 'ProblemError', requestId: '6d9c6f0e-5a3c-4b8f-9a38-1f1f6a9b8f11' })
+  t.strictSame(JSON.parse(JSON.stringify(error)), document, 'as JSON it is the document')
   t.equal(error.message, 'the request has a fault. Mend the members named in `errors`.')
   t.ok(error instanceof Error)
   t.equal(new ProblemError(document, { retryAfterMs: 1000 }).retryAfterMs, 1000)
@@ -25,6 +26,7 @@ void t.test('ProblemError has no member for what the answer did not say', async 
   const { errors: _, ...rest } = document
   const error = new ProblemError(rest)
   t.notOk('errors' in error)
+  t.strictSame(error.toJSON(), rest)
   t.notOk('retryAfterMs' in error)
 })
 

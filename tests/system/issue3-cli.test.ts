@@ -36,7 +36,7 @@ const { clients } = await testPki()
 const flags = (who: 'release-bot' | 'auditor') => ['--port', String(server.port), '--cert', clients[who].certPath, '--key', clients[who].keyPath, '--ca', clients[who].caPath]
 
 /** Runs `sign` in this process against the real server. */
-async function sign(args: readonly string[], { cwd = server.folder, who = 'release-bot' as 'release-bot' | 'auditor' } = {}): Promise<Said> {
+async function sign(args: readonly string[], { cwd = server.folder, who = 'release-bot' }: Readonly<{ cwd?: string; who?: 'release-bot' | 'auditor' }> = {}): Promise<Said> {
   const [word, ...rest] = args
   if (word === 'inspect' || word === 'detach-dsb') return await signWith(args, { cwd })
   const isWord = ['verify', 'export', 'keys', 'signatures'].includes(word ?? '')
