@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { open, unlink, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Writable, type Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { SigningError } from '../errors.ts'
+import { arrival } from './arrival.ts'
 
 /** What is being sent: the body, its declared length, and the SHA-256 digests of it that were declared, 32 raw bytes each. */
 export type Sending = Readonly<{ body: Readable; declaredBytes?: number; digests: readonly Buffer[] }>
@@ -23,12 +24,6 @@ export interface Receiver {
    */
   receive<T>(sending: Sending, signal: AbortSignal, use: (received: Received) => Promise<T>): Promise<T>
 }
-
-/**
- * How much may wait while the disk is busy. What has come together meanwhile is written at once: the pieces of a TLS connection have
- * 16 KiB, too little for a system call each.
- */
-const WAITING_BYTES = 1024 * 1024
 
 /** Returns a receiver; `maxFileBytes` and `maxUploads` are `limits.fileBytes` and `limits.uploads` of the configuration. */
 export function createReceiver({ directory, maxFileBytes, maxUploads, stallMs }: ReceiverOptions): Receiver {
@@ -60,50 +55,23 @@ async function store(handle: FileHandle, body: Readable, { maxFileBytes, stallMs
   signal.throwIfAborted()
   const hash = createHash('sha256')
   let fileBytes = 0
-  const sink = writer(async (bytes) => {
-    hash.update(bytes)
-    fileBytes += bytes.length
+  await arrival(body, { stallMs, signal }, async (chunks) => {
+    const sizeBytes = chunks.reduce((sum, { length }) => sum + length, 0)
+    fileBytes += sizeBytes
     if (fileBytes > maxFileBytes) throw tooLarge(maxFileBytes)
-    await write(handle, bytes)
+    const written = write(handle, chunks, sizeBytes)
+    // While a thread of libuv writes.
+    for (const chunk of chunks) hash.update(chunk)
+    await written
   })
-  await arrival(body, sink, { stallMs, signal })
   return { fileBytes, sha256: hash.digest() }
 }
 
-/** Resolves when `body` has ended and `sink` has written all of it. Not `pipeline`, which ends the connection with the first error. */
-async function arrival(body: Readable, sink: Writable, { stallMs, signal }: Omit<Bounds, 'maxFileBytes'>): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
-  const stalled = setTimeout(() => sink.destroy(new SigningError('REQUEST_TIMEOUT', `nothing of the upload arrived for ${stallMs} ms`)), stallMs)
-  const stop = () => sink.destroy(signal.reason as Error)
-  const broken = (cause?: Error) => sink.destroy(new SigningError('REQUEST_ABORTED', 'the upload broke off', { cause }))
-  const closed = () => body.readableEnded || broken()
-  const alive = () => stalled.refresh()
-  sink.once('finish', resolve).once('error', reject).on('drain', alive)
-  signal.addEventListener('abort', stop)
-  body.once('error', broken).once('close', closed).on('data', alive).pipe(sink)
+async function write(handle: FileHandle, chunks: readonly Buffer[], sizeBytes: number): Promise<void> {
   try {
-    await promise
-  } finally {
-    clearTimeout(stalled)
-    signal.removeEventListener('abort', stop)
-    // From here on an error of the connection is nobody's business, and must not end the process.
-    body.unpipe(sink).off('data', alive).off('close', closed).off('error', broken).on('error', () => undefined).resume()
-  }
-}
-
-/** Returns a stream that writes one piece at a time and joins what has come meanwhile. */
-function writer(save: (bytes: Buffer) => Promise<void>): Writable {
-  const settle = (bytes: Buffer, done: (error?: Error) => void) => void save(bytes).then(() => done(), done)
-  return new Writable({
-    highWaterMark: WAITING_BYTES,
-    write: (chunk: Buffer, _encoding, done) => settle(chunk, done),
-    writev: (chunks, done) => settle(Buffer.concat(chunks.map(({ chunk }) => chunk as Buffer)), done),
-  })
-}
-
-async function write(handle: FileHandle, bytes: Buffer): Promise<void> {
-  try {
-    await handle.writeFile(bytes)
+    const { bytesWritten } = await handle.writev(chunks)
+    // A system call may write less than it was given; the next one says why, when there is a reason.
+    if (bytesWritten < sizeBytes) await handle.writeFile(Buffer.concat(chunks).subarray(bytesWritten))
   } catch (cause) {
     throw writeFault(cause)
   }
