@@ -72,15 +72,23 @@ async function bodyOf({ sizeBytes, sha256, chunks, settle }: Measured, { onProgr
   // Whoever changed it while it was hashed is found before anything is sent.
   await settle?.()
   const counted = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
-    let sent = 0
+    let [read, sent] = [0, 0]
+    // The last piece is held back until it is certain that nothing changed: a server that has all of it begins to sign.
+    let last: Uint8Array | undefined
     for await (const chunk of chunks()) {
-      sent += chunk.length
-      if (sent > sizeBytes) throw changed()
-      yield chunk
-      onProgress?.(sent)
+      if (last !== undefined) {
+        yield last
+        sent += last.length
+        onProgress?.(sent)
+      }
+      last = chunk
+      read += chunk.length
+      if (read > sizeBytes) throw changed()
     }
-    if (sent !== sizeBytes) throw changed()
+    if (read !== sizeBytes) throw changed()
     await settle?.()
+    if (last !== undefined) yield last
+    onProgress?.(read)
   }
   return { chunks: counted, sizeBytes, sha256 }
 }

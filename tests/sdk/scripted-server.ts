@@ -42,7 +42,7 @@ export async function scriptedServer(t: Test, script: Script, options: ServerOpt
       const request = { method: raw.method ?? '', url: raw.url ?? '', headers: raw.headers, body }
       seen.push(request)
       return script(response, request, raw)
-    })
+    }, () => undefined) // A client that goes away in the middle of its request has made none.
   })
   server.on('connection', (socket: Socket) => void sockets.push(socket))
   server.on('secureConnection', () => void (connections += 1))

@@ -54,7 +54,7 @@ void t.test('what cannot be read is a LocalFileError, and nothing is sent', asyn
 })
 
 void t.test('a source that is not what it was ends the call with FILE_CHANGED, whatever the connection says of it', async (t) => {
-  const here = t.testdir({ shrinks: 'x'.repeat(300_000), written: 'abc' })
+  const here = t.testdir({ shrinks: 'x'.repeat(300_000), written: 'x'.repeat(300_000) })
   const server = await scriptedServer(t, (response) => answerJson(response, ANSWER))
   await using client = createClient(server.as('release-bot'))
   const twice = (...given: readonly string[]) => {
