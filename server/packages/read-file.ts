@@ -67,7 +67,10 @@ export function examineFile(file: OpenFd, known?: Uint8Array): Examined {
 }
 
 function formatOf(file: OpenFd): ReturnType<typeof recogniseFormat> {
-  return recogniseFormat(readPart(file, 0, Math.min(HEAD_BYTES, file.fileBytes)))
+  const format = recogniseFormat(readPart(file, 0, Math.min(HEAD_BYTES, file.fileBytes)))
+  // Also for what is read no further: one that was empty when it was opened may be about to become a package.
+  checkUnchanged(file)
+  return format
 }
 
 function inspectInstallp(file: OpenFd, known: Uint8Array | undefined): Extract<PackageInfo, { kind: 'installp' }> {
@@ -147,6 +150,10 @@ function eachChunk({ fd, fileBytes, sizeBytes, cancel }: OpenFd, use: (chunk: Bu
     use(buffer.subarray(0, bytes), position)
     position += bytes
   }
+  checkUnchanged({ fd, fileBytes })
+}
+
+function checkUnchanged({ fd, fileBytes }: Pick<OpenFd, 'fd' | 'fileBytes'>): void {
   if (fstatSync(fd).size !== fileBytes) throw changed(fileBytes)
 }
 

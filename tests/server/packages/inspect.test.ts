@@ -4,7 +4,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
-import { writePackage } from '../../../formats/index.ts'
+import { formatDsb, writePackage } from '../../../formats/index.ts'
 import { createInspector } from '../../../server/packages/inspect.ts'
 import type { OpenFile } from '../../../server/packages/inspect.ts'
 import { createThreadPool } from '../../../server/threads/pool.ts'
@@ -17,7 +17,7 @@ const FULL_SIZE = Number(process.env.TEST_FULL_FACTOR ?? 1) > 1
 
 const pool = createThreadPool({ module: WORKER_MODULE, size: 1, maxWaiting: 10 })
 t.teardown(() => pool.close())
-const inspector = createInspector({ pool, maxFileBytes: 1024 * GIB })
+const inspector = createInspector({ pool, maxFileBytes: 1024 * GIB, accept: ['installp', 'compress'] })
 const folder = t.testdir()
 let files = 0
 
@@ -27,7 +27,7 @@ async function packageFile(sizeBytes = PACKAGE.length): Promise<OpenFile> {
   const path = join(folder, String(files))
   await writeFile(path, PACKAGE)
   await truncate(path, sizeBytes)
-  return { handle: await opened(path, 'r'), sizeBytes }
+  return { handle: await opened(path, 'r'), fileBytes: sizeBytes }
 }
 
 async function opened(path: string, flags: string): Promise<FileHandle> {
@@ -42,8 +42,27 @@ void t.test('an inspector', async (t) => {
   void t.test('tells what an open file is, with its digest as a Buffer', async (t) => {
     const info = await inspector.inspect(await packageFile())
     t.match(info, { kind: 'installp', sizeBytes: PACKAGE.length, installp: { package: 'PkgA', ftype: 'I', filesets: [{ fileset: 'PkgA.rte', vrmf: '1.0.0.0' }] } })
-    t.ok(Buffer.isBuffer(info.sha256))
-    t.same(info.sha256, PACKAGE_SHA256)
+    t.ok('sha256' in info && Buffer.isBuffer(info.sha256))
+    t.same('sha256' in info && info.sha256, PACKAGE_SHA256)
+  })
+
+  void t.test('gives every digest and signature as a Buffer, of a bare package and of one with a block, of other formats and of none', async (t) => {
+    const block = formatDsb({ signature: Buffer.alloc(256, 9), key: { form: 'LOC', path: '/etc/security/certificates/example.pem' } })
+    const contents = [Buffer.concat([PACKAGE, block]), Buffer.from([0x1f, 0x9d, 1, 2]), Buffer.from('text')]
+    const [signed, fix, text] = await Promise.all(contents.map(async (bytes, index) => {
+      const path = join(folder, `content-${index}`)
+      await writeFile(path, bytes)
+      return { handle: await opened(path, 'r'), fileBytes: bytes.length }
+    })) as [OpenFile, OpenFile, OpenFile]
+    const found = await inspector.inspect(signed)
+    t.match(found, { kind: 'installp', sizeBytes: PACKAGE.length, dsb: { keyPath: '/etc/security/certificates/example.pem' } })
+    t.ok('dsb' in found && Buffer.isBuffer(found.dsb?.signature))
+    const examined = await inspector.examine(signed)
+    t.ok(Buffer.isBuffer(examined.sha256) && Buffer.isBuffer(examined.dsb?.signature))
+    const detached = await inspector.inspect(fix, { sha256: Buffer.alloc(32, 5) })
+    t.strictSame(detached, { kind: 'detached', format: 'compress', sizeBytes: 4, sha256: Buffer.alloc(32, 5) })
+    t.strictSame(await inspector.inspect(text), { kind: 'refused', format: 'other' })
+    t.strictSame(await inspector.examine(text, { sha256: Buffer.alloc(32, 6) }), { sizeBytes: 4, sha256: Buffer.alloc(32, 6) })
   })
 
   void t.test('hashes, and copies into another open file', async (t) => {
@@ -51,24 +70,24 @@ void t.test('an inspector', async (t) => {
     const target = await opened(join(folder, 'copy'), 'wx+')
     t.same(await inspector.hash(file), PACKAGE_SHA256)
     t.same(await inspector.copy(file, target), PACKAGE_SHA256)
-    t.same(await inspector.hash({ handle: target, sizeBytes: PACKAGE.length }), PACKAGE_SHA256)
+    t.same(await inspector.hash({ handle: target, fileBytes: PACKAGE.length }), PACKAGE_SHA256)
     t.ok(Buffer.isBuffer(await inspector.hash(file)))
   })
 
   void t.test('answers with the code that the thread threw', async (t) => {
     const { handle } = await packageFile()
-    await t.rejects(inspector.inspect({ handle, sizeBytes: 1 }), { name: 'SigningError', code: 'FILE_CHANGED' })
-    await t.rejects(inspector.inspect({ handle, sizeBytes: 5 * MIB }, new AbortController().signal), { code: 'FILE_CHANGED' }, 'cancellable')
+    await t.rejects(inspector.inspect({ handle, fileBytes: 1 }), { name: 'SigningError', code: 'FILE_CHANGED' })
+    await t.rejects(inspector.inspect({ handle, fileBytes: 5 * MIB }, { signal: new AbortController().signal }), { code: 'FILE_CHANGED' }, 'cancellable')
   })
 
   void t.test('refuses a file above the limit, which it names, without reading it', async (t) => {
     const file = await packageFile()
-    const strict = createInspector({ pool, maxFileBytes: PACKAGE.length - 1 })
+    const strict = createInspector({ pool, maxFileBytes: PACKAGE.length - 1, accept: ['installp'] })
     const want = { code: 'FILE_TOO_LARGE', message: `the file has ${PACKAGE.length} bytes; limits.fileBytes is ${PACKAGE.length - 1}` }
     await t.rejects(strict.inspect(file), want)
     await t.rejects(strict.hash(file), want)
     await t.rejects(strict.copy(file, file.handle), want)
-    t.same(await createInspector({ pool, maxFileBytes: PACKAGE.length }).hash(file), PACKAGE_SHA256)
+    t.same(await createInspector({ pool, maxFileBytes: PACKAGE.length, accept: ['installp'] }).hash(file), PACKAGE_SHA256)
   })
 })
 
@@ -85,8 +104,8 @@ void t.test('an aborted signal', async (t) => {
 
   void t.test('keeps a file from being read at all', async (t) => {
     const signal = AbortSignal.abort(new Error('the client went away'))
-    await t.rejects(inspector.inspect(await packageFile(), signal), { message: 'the client went away' })
-    await t.rejects(inspector.inspect(await packageFile(64 * MIB), signal), { message: 'the client went away' })
+    await t.rejects(inspector.inspect(await packageFile(), { signal }), { message: 'the client went away' })
+    await t.rejects(inspector.inspect(await packageFile(64 * MIB), { signal }), { message: 'the client went away' })
   })
 })
 
@@ -101,7 +120,7 @@ void t.test('a large package costs no more memory than a small one, and the even
   }, 5)
   const info = await inspector.inspect(file)
   clearInterval(sampler)
-  t.match(info, { kind: 'installp', sizeBytes: file.sizeBytes })
-  t.ok(most - before < 64 * MIB, `${Math.round((most - before) / MIB)} MiB more for ${file.sizeBytes / MIB} MiB`)
+  t.match(info, { kind: 'installp', sizeBytes: file.fileBytes })
+  t.ok(most - before < 64 * MIB, `${Math.round((most - before) / MIB)} MiB more for ${file.fileBytes / MIB} MiB`)
   t.ok(turns >= 5, `${turns} turns of the timer`)
 })
