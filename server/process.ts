@@ -142,7 +142,13 @@ async function openApp(config: Config, parts: Parts, { log, stopping }: Readonly
 
 function connectionDeps(config: Config, { tls, metrics }: Parts): Omit<ConnectionDeps, 'handler' | 'log'> {
   const { limits, clients } = config
-  return { tls: tlsOptions(tls, limits.handshakeMs), limits, policy: clients, tlsClientFailed: (code) => metrics.tlsClientFailed(code) }
+  return {
+    tls: tlsOptions(tls, limits.handshakeMs),
+    limits,
+    policy: clients,
+    tlsClientFailed: (code) => metrics.tlsClientFailed(code),
+    requestRefused: (code) => metrics.requestFinished({ operation: 'other', code, durationMs: 0 }),
+  }
 }
 
 function probesOf({ store, signer, keyring }: Parts): Readonly<Record<string, Probe>> {
