@@ -623,7 +623,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `FILE_KIND_REFUSED` Not a regular file; `NOT_A_PACKAGE` Not a package; `PACKAGE_MALFORMED` Package malformed; `PACKAGE_HAS_DSB` Package already signed */
+            /** @description `FILE_NAME_REFUSED` File name refused; `FILE_KIND_REFUSED` Not a regular file; `NOT_A_PACKAGE` Not a package; `PACKAGE_MALFORMED` Package malformed; `PACKAGE_HAS_DSB` Package already signed */
             readonly 422: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -733,6 +733,15 @@ export interface operations {
             };
             /** @description `DIRECTORY_TOO_LARGE` Directory too large */
             readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `FILE_NAME_REFUSED` File name refused */
+            readonly 422: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
