@@ -92,7 +92,7 @@ function begin(request: FastifyRequest, reply: FastifyReply, { metrics }: AppDep
   finished(reply.raw, (gone) => {
     if (gone) reply.problemCode ??= reply.failure === undefined ? 'REQUEST_ABORTED' : 'INTERNAL'
     logOutcome(request, reply)
-    metrics.requestFinished({ operation: request.routeOptions.config?.operation ?? 'other', code: reply.problemCode ?? 'OK', durationMs: reply.elapsedTime })
+    metrics.requestFinished({ operation: request.routeOptions.config.operation ?? 'other', code: reply.problemCode ?? 'OK', durationMs: reply.elapsedTime })
   })
 }
 

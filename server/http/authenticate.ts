@@ -43,7 +43,7 @@ export function authenticate(app: FastifyInstance, options: AuthenticateOptions)
  */
 export function admit(request: FastifyRequest, { policy, identify }: AuthenticateOptions): void {
   const identity = identify(request.raw.socket as TLSSocket)
-  const { operation } = request.routeOptions.config ?? {}
+  const { operation } = request.routeOptions.config
   const resource: Resource = operation === undefined ? { kind: 'listed' } : { kind: 'operation', operation }
   const decision = decide(policy, identity, resource)
   if (decision.client !== undefined && identity !== undefined) request.caller = { identity, client: decision.client, policy }

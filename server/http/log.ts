@@ -27,7 +27,7 @@ export function logOptions(level: string): LoggerOptions {
 export function requestFacts(request: FastifyRequest): Readonly<Record<string, unknown>> {
   const { caller } = request
   return {
-    operation: request.routeOptions.config?.operation,
+    operation: request.routeOptions.config.operation,
     client: caller?.client.name,
     spki: caller?.identity.spkiSha256.slice(0, 16),
   }

@@ -76,7 +76,7 @@ type Fault = Readonly<{ instancePath: string; message?: string; keyword: string;
 function inputFault(context: string | undefined, { instancePath, message, keyword, params }: Fault): InputFault {
   const place = context === 'body' || context === undefined ? '' : `/${context}`
   const member = keyword === 'additionalProperties' ? params['additionalProperty'] : keyword === 'required' ? params['missingProperty'] : undefined
-  if (typeof member !== 'string') return { pointer: `${place}${instancePath}`, detail: message ?? 'is invalid' }
+  if (typeof member !== 'string') return { pointer: `${place}${instancePath}`, detail: String(message) }
   const pointer = `${place}${instancePath}/${member.slice(0, 100).toWellFormed().replaceAll('~', '~0').replaceAll('/', '~1')}`
   return { pointer, detail: keyword === 'required' ? 'is missing' : 'is not a known member' }
 }

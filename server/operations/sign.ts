@@ -3,6 +3,7 @@ import { basename, join } from 'node:path'
 import { SigningError } from '../errors.ts'
 import type { Keyring, OpenedKey } from '../keys/key.ts'
 import { listDirectory, type ListedEntry } from '../roots/list.ts'
+import { named } from '../roots/open.ts'
 import { resolvePath, type Root, type SafePath } from '../roots/resolve.ts'
 import type { SignRequest, SkipReason, Warning } from '../schemas/sign.ts'
 import type { Signature } from '../schemas/signature.ts'
@@ -34,7 +35,7 @@ export async function sign(deps: SignDeps, caller: Caller, request: SignRequest,
     const name = basename(place.absolutePath)
     return { ...run, kind: 'file', files: [name], outcomes: one(() => outcomeOf(deps, name, Promise.resolve(place), context)) }
   }
-  const entries = await listDirectory(place, { recursive: request.recursive ?? false, maxEntries: deps.maxEntries, signal })
+  const entries = await listDirectory(place, { recursive: request.recursive === true, maxEntries: deps.maxEntries, signal })
   const work = (entry: ListedEntry) => signEntry(deps, { directory: place, roots, entry }, context)
   return { ...run, kind: 'directory', files: entries.map(({ name }) => name), outcomes: inFlight(entries, deps.concurrency, work) }
 }
@@ -52,8 +53,10 @@ async function signEntry(deps: SignDeps, { directory, roots, entry }: Listed, co
   if (kind === 'special') return { name, durationMs: 0, kind: 'skipped', reason: 'SPECIAL_FILE' }
   const place = resolvePath(join(directory.absolutePath, name), roots)
   const outcome = await outcomeOf(deps, name, place, context)
-  const reason = outcome.kind === 'failed' ? skipReason(outcome.error) : undefined
-  return reason === undefined ? outcome : { ...about(outcome), kind: 'skipped', reason }
+  if (outcome.kind !== 'failed') return outcome
+  const { error, ...facts } = outcome
+  const reason = skipReason(error)
+  return reason === undefined ? outcome : { ...facts, kind: 'skipped', reason }
 }
 
 async function outcomeOf(deps: SignDeps, name: string, resolving: Promise<SafePath>, context: SignFileContext): Promise<Outcome> {
@@ -69,10 +72,6 @@ async function outcomeOf(deps: SignDeps, name: string, resolving: Promise<SafePa
   }
 }
 
-function about({ name, durationMs, place }: Outcome): Pick<Outcome, 'name' | 'durationMs' | 'place'> {
-  return { name, durationMs, ...(place === undefined ? {} : { place }) }
-}
-
 function skipReason(error: unknown): SkipReason | undefined {
   if (!(error instanceof SigningError)) return undefined
   if (error.code === 'FILE_KIND_REFUSED') return error.facts['kind'] === 'directory' ? 'DIRECTORY' : 'SPECIAL_FILE'
@@ -81,8 +80,7 @@ function skipReason(error: unknown): SkipReason | undefined {
 }
 
 async function isDirectory({ absolutePath }: SafePath): Promise<boolean> {
-  const stats = await lstat(absolutePath).catch(() => undefined)
-  return stats?.isDirectory() ?? false
+  return (await named(async () => await lstat(absolutePath))).isDirectory()
 }
 
 function warningsOf({ covers, keyid }: OpenedKey): readonly Warning[] {
