@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { SigningError } from '../errors.ts'
+import type { ErrorCode } from '../errors.ts'
 import { callerOf } from '../http/authenticate.ts'
 import { abortSignal } from '../http/abort.ts'
 import { asJson, asNdjson, signEvents } from '../http/sign-answer.ts'
@@ -61,7 +61,7 @@ async function stream(request: FastifyRequest, reply: FastifyReply, events: Retu
   return await reply.type(ndjson ? NDJSON : 'application/json; charset=utf-8').send(body)
 }
 
-const CODES: readonly SigningError['code'][] = [
+const CODES: readonly ErrorCode[] = [
   'BODY_MALFORMED', 'BODY_TOO_LARGE', 'CONTENT_TYPE_UNSUPPORTED', 'PATH_MALFORMED', 'PATH_OUTSIDE_ROOTS', 'PATH_UNREADABLE', 'FILE_NAME_REFUSED', 'FILE_KIND_REFUSED', 'FILE_CHANGED',
   'FILE_TOO_LARGE', 'DIRECTORY_TOO_LARGE', 'NOT_A_PACKAGE', 'PACKAGE_MALFORMED', 'PACKAGE_HAS_DSB', 'KEYID_REQUIRED', 'KEY_NOT_AVAILABLE', 'SIGNER_BUSY',
   'SIGNER_NOT_AVAILABLE', 'SIGNER_TIMEOUT', 'SIGNER_FAILED', 'SIGNER_OUTPUT_TOO_LARGE', 'SIGNER_NO_RECORD', 'SIGNER_RECORD_MALFORMED',
