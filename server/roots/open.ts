@@ -29,6 +29,7 @@ const EXHAUSTED = new Set<string | undefined>(['EMFILE', 'ENFILE', 'ENOMEM'])
  */
 export async function openFile(place: SafePath, descriptors: string = DESCRIPTORS): Promise<OpenedFile> {
   const before = await named(async () => await lstat(place.absolutePath))
+  // What was resolved has no links, so a link has taken its place since.
   if (before.isSymbolicLink()) throw changed()
   // Not opened to find out: opening a device can rewind a tape.
   if (!before.isFile()) throw new SigningError('FILE_KIND_REFUSED', 'the path is not a regular file', { kind: before.isDirectory() ? 'directory' : 'special' })

@@ -56,7 +56,7 @@ t.test('a command gets exactly its arguments and environment, nothing on standar
   const odd = ['a b', '$(touch /tmp/x)', '; exit 9', '*', '', '-n', '\'"`\n']
   const printf = await spawner.run({ ...script(''), command: ['/usr/bin/printf', '<%s>', ...odd] })
   t.equal(printf.stdout, odd.map((each) => `<${each}>`).join(''), 'no shell looks at the arguments')
-  const environment = await spawner.run({ ...script('', { environment: { PATH: '/usr/bin:/bin', ODMDIR: '/etc/objrepos' } }), command: ['/usr/bin/env', '-0'] })
+  const environment = await spawner.run({ ...script('', { environment: { PATH: '/usr/bin:/bin', ODMDIR: '/etc/objrepos' }, outputBytes: 1_048_576 }), command: ['/usr/bin/env', '-0'] })
   t.strictSame(namesIn(environment.stdout), ['ODMDIR', 'PATH'])
   const own = await spawner.run(script('cat; umask; ps -o pgid= -o sid= -o pid= -p $$'))
   const [umask, ids] = own.stdout.split('\n') as [string, string]
