@@ -13,7 +13,7 @@ import type { Signer } from '../../server/signers/signer.ts'
 import { clientNamed, makeApp, NOW, type TestApp } from '../helpers/app.ts'
 import { putPackage } from '../helpers/packages.ts'
 import { eventually } from '../helpers/processes.ts'
-import { asNobody } from '../helpers/refusals.ts'
+import { asNobody, nobodyCannotReach } from '../helpers/refusals.ts'
 import { openedKey, rsaKeyPair } from '../helpers/signables.ts'
 
 const PAIR = rsaKeyPair()
@@ -182,7 +182,9 @@ void t.test('listing goes page by page, looks into files, and survives what is o
   t.match(await list({ path: join(root, 'bad\nname') }), { code: 'PATH_MALFORMED' })
   mkdirSync(join(root, 'locked'))
   chmodSync(join(root, 'locked'), 0)
-  t.match(await asNobody(async () => await list({ path: join(root, 'locked') })), { code: 'PATH_UNREADABLE', status: 403 })
+  const unreachable = nobodyCannotReach(root)
+  if (unreachable !== false) t.comment(unreachable)
+  else t.match(await asNobody(async () => await list({ path: join(root, 'locked') })), { code: 'PATH_UNREADABLE', status: 403 })
   for (let index = 0; index < 100; index += 1) writeFileSync(join(root, `x${index}`), '')
   t.match(await list({ path: root }), { code: 'DIRECTORY_TOO_LARGE', status: 413, detail: /100 entries, the limit limits\.directoryEntries/ })
   rmSync(root, { recursive: true })

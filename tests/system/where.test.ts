@@ -4,7 +4,6 @@ import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, wr
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import type { Test } from 'tap'
 import { writePackage } from '../../formats/index.ts'
@@ -14,6 +13,7 @@ import type { Answer, Client } from '../helpers/client.ts'
 import { count } from '../helpers/full-size.ts'
 import { packageSource, putLargePackage, putPackage } from '../helpers/packages.ts'
 import { makePlace } from '../helpers/place.ts'
+import { NOBODY, nobodyCannotReach } from '../helpers/refusals.ts'
 import { startServer } from '../helpers/server.ts'
 
 const TOC = '0 010203042026 2\nPkgA.1.0.0.0.bff 4 R I PkgA {\nPkgA.rte 1.0.0.0 01 N U en_US x\n}\n'
@@ -140,12 +140,9 @@ void t.test('.toc, subdirectories and other files are listed and skipped with th
   t.equal(problemIn(await client.trySign({ path: join(path, '.toc') })).code, 'NOT_A_PACKAGE')
 })
 
-const NOBODY = 65_534
 const asRoot = process.getuid?.() === 0
-const main = fileURLToPath(new URL('../../server/main.ts', import.meta.url))
-const canBeNobody = !asRoot || spawnSync(process.execPath, ['-e', `require('node:fs').readFileSync(${JSON.stringify(main)})`], { uid: NOBODY, gid: NOBODY, env: {} }).status === 0
 
-void t.test('unreadable files and directories are refused as such', { skip: canBeNobody ? false : 'skipped: this test runs as root and another user cannot read the checkout' }, async (t) => {
+void t.test('unreadable files and directories are refused as such', { skip: nobodyCannotReach('server/main.ts') }, async (t) => {
   const place = await makePlace(t)
   const closed = join(place.root, 'closed')
   mkdirSync(closed)
