@@ -17,7 +17,7 @@ type Entry = Readonly<Record<string, unknown>>
 
 /** Returns the list of entries that an answer is about; undefined for an answer about one thing. */
 export function listIn(answer: Readonly<Record<string, unknown>>): readonly Entry[] | undefined {
-  return Object.values(answer).find((value) => Array.isArray(value) && value.every(isEntry)) as readonly Entry[] | undefined
+  return Object.values(answer).find((value): value is readonly Entry[] => Array.isArray(value) && value.every(isEntry))
 }
 
 function isEntry(value: unknown): value is Entry {

@@ -1,6 +1,8 @@
-import Fastify, { LogController, type FastifyInstance } from 'fastify'
+import { randomUUID } from 'node:crypto'
+import Fastify, { LogController, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Metrics } from './http/metrics.ts'
 import { SigningError } from './errors.ts'
+import { answerError, answerNotFound } from './http/problems.ts'
 
 /** One thing that must work before the server is ready; rejects with the reason. */
 export type Probe = () => Promise<void>
@@ -15,8 +17,18 @@ export type AdminDeps = Readonly<{ metrics: Pick<Metrics, 'text' | 'contentType'
  * A check that fails shows its error code and turns the answer into a 503.
  */
 export function buildAdmin({ metrics, probes, draining, probeMs }: AdminDeps): FastifyInstance {
-  const admin = Fastify({ logger: false, logController: new LogController({ disableRequestLogging: true }), exposeHeadRoutes: false, requestTimeout: 10_000, bodyLimit: 1 })
+  const admin = Fastify({
+    logger: false,
+    logController: new LogController({ disableRequestLogging: true }),
+    exposeHeadRoutes: false,
+    requestTimeout: 10_000,
+    bodyLimit: 1,
+    genReqId: () => randomUUID(),
+    frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => void answerError(error, request, reply),
+  })
   admin.removeAllContentTypeParsers()
+  admin.setErrorHandler(answerError)
+  admin.setNotFoundHandler(answerNotFound)
   admin.get('/health/live', async () => ({ status: 'live' }))
   admin.get('/health/ready', async (_request, reply) => {
     const checks = Object.fromEntries(await Promise.all(Object.entries(probes).map(async ([name, probe]) => [name, await outcomeOf(probe, probeMs)])))

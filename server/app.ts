@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { finished } from 'node:stream'
 import swagger from '@fastify/swagger'
-import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, type FastifyServerOptions } from 'fastify'
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify'
 import { SigningError } from './errors.ts'
-import { authenticate, type AuthenticateOptions } from './http/authenticate.ts'
+import { admit, authenticate, type AuthenticateOptions } from './http/authenticate.ts'
+import { jsonParser } from './http/json-body.ts'
 import { logFile, logOutcome } from './http/log.ts'
 import { COMPONENTS, OPENAPI_OPTIONS } from './http/openapi.ts'
 import { answerError, answerNotFound, problemFromError } from './http/problems.ts'
@@ -49,25 +50,21 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     schemaController: { compilersFactory: { buildValidator: buildValidator as never } },
     return503OnClosing: false,
     routerOptions: { maxParamLength: 256 },
+    frameworkErrors: (error, request, reply) => void answerUnrouted(error, { request, reply }, deps),
   }
   const app = Fastify(options)
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(OCTET_STREAM, (_request, payload, done) => done(null, payload))
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, app.getDefaultJsonParser('error', 'error'))
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, jsonParser(app))
   app.setErrorHandler(answerError)
   app.setNotFoundHandler(answerNotFound)
 
   app.decorateReply('problemCode', undefined)
   app.decorateReply('failure', undefined)
   app.addHook('onRequest', async (request, reply) => {
-    reply.header('request-id', request.id).header('cache-control', 'no-store')
-    // Not the hook onResponse: it is silent about an answer whose reader went away.
-    finished(reply.raw, (gone) => {
-      if (gone) reply.problemCode ??= 'REQUEST_ABORTED'
-      logOutcome(request, reply)
-      deps.metrics.requestFinished({ operation: request.routeOptions.config?.operation ?? 'other', code: reply.problemCode ?? 'OK', durationMs: reply.elapsedTime })
-    })
+    begin(request, reply, deps)
     if (deps.draining()) throw new SigningError('SHUTTING_DOWN', 'the server is shutting down')
+    if (request.headers.host === undefined && request.raw.httpVersion === '1.1') throw new SigningError('REQUEST_MALFORMED', 'the request has no Host header')
   })
   app.addHook('onSend', async (_request, reply) => {
     if (deps.draining()) reply.header('connection', 'close')
@@ -95,6 +92,32 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   })
   await app.register(async (scope) => documentRoutes(scope))
   return app
+}
+
+/** What every answer begins with, and what is written down when it is over: sent, or given up because the client went away. */
+function begin(request: FastifyRequest, reply: FastifyReply, { metrics }: AppDeps): void {
+  reply.header('request-id', request.id).header('cache-control', 'no-store')
+  // Not the hook onResponse: it is silent about an answer whose reader went away.
+  finished(reply.raw, (gone) => {
+    if (gone) reply.problemCode ??= reply.failure === undefined ? 'REQUEST_ABORTED' : 'INTERNAL'
+    logOutcome(request, reply)
+    metrics.requestFinished({ operation: request.routeOptions.config.operation ?? 'other', code: reply.problemCode ?? 'OK', durationMs: reply.elapsedTime })
+  })
+}
+
+/** Answers a URL that does not even reach a route, and so no hook: a stranger is told that it is one, as everywhere. */
+async function answerUnrouted(error: FastifyError, { request, reply }: Readonly<{ request: FastifyRequest; reply: FastifyReply }>, deps: AppDeps): Promise<void> {
+  begin(request, reply, deps)
+  const refusal = unadmitted(request, deps)
+  await answerError(refusal ?? error, request, reply)
+}
+
+function unadmitted(request: FastifyRequest, deps: AppDeps): FastifyError | undefined {
+  try {
+    return void admit(request, deps)
+  } catch (denied) {
+    return denied as FastifyError
+  }
 }
 
 function measured({ id }: FastifyRequest, outcome: Outcome): Parameters<Metrics['fileFinished']>[0] {

@@ -68,7 +68,7 @@ async function start(file: string | undefined, io: CommandIo): Promise<number> {
   const config = await loadConfig(development?.config ?? resolve(io.cwd, file as string))
   const log = pino(logOptions(config.log.level), pino.destination({ fd: 2, sync: true }))
   const server = await startServer(config, log)
-  io.print(startBanner(config, server.listening, development))
+  io.print(startBanner({ config, listening: server.listening, development, cwd: io.cwd }))
   await untilStopped(server, log)
   return 0
 }
@@ -96,9 +96,10 @@ function complain(error: unknown, { complain: write }: CommandIo): number {
   return 1
 }
 
-function startFault(error: unknown): string {
+/** Returns what an operator can do about a server that did not start, as a sentence. */
+export function startFault(error: unknown): string {
   const { code, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number }
-  if (code === 'EADDRINUSE') return `port ${port} on ${address} is taken; stop what listens there or choose another port under \`listen\``
-  if (code === 'EACCES' && port !== undefined) return `port ${port} needs a privilege; choose a port above 1023 under \`listen\``
+  if (code === 'EADDRINUSE') return `port ${port} on ${address} is taken; stop what listens there or choose another port under \`listen\` or \`admin\``
+  if (code === 'EACCES' && port !== undefined) return `port ${port} needs a privilege; choose one above 1023 under \`listen\` or \`admin\``
   return error instanceof Error ? error.message : String(error)
 }

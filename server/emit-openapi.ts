@@ -1,9 +1,7 @@
-import { readFile, writeFile } from 'node:fs/promises'
 import pino from 'pino'
 import { buildApp, type AppDeps } from './app.ts'
+import { emitFile } from './emit-file.ts'
 import { openapiYaml } from './http/openapi.ts'
-
-const TARGET = new URL('../openapi.yaml', import.meta.url)
 
 /** A dependency that is never used while the document is made; a use would be a fault of the app, so it throws. */
 function inert(name: string): never {
@@ -43,10 +41,6 @@ export async function emitOpenapi(): Promise<string> {
 }
 
 if (import.meta.main) {
-  const text = await emitOpenapi()
-  if (process.argv.includes('--check')) {
-    const same = (await readFile(TARGET, 'utf8').catch(() => '')) === text
-    if (!same) console.error('openapi.yaml differs from the routes; run `npm run generate`')
-    process.exitCode = same ? 0 : 1
-  } else await writeFile(TARGET, text)
+  const target = new URL('../openapi.yaml', import.meta.url)
+  process.exitCode = await emitFile(target, await emitOpenapi(), { args: process.argv.slice(2), complain: console.error })
 }

@@ -57,6 +57,8 @@ export async function startServer(config: Config, log: FastifyBaseLogger): Promi
   }
 }
 
+const clock = (): Date => new Date()
+
 /** A probe that takes longer has failed. */
 const PROBE_MS = 5_000
 
@@ -87,19 +89,21 @@ async function listenAll({ listen, admin }: Config, listeners: ReadonlyMap<Liste
 async function openParts(config: Config, opened: AsyncDisposableStack, listeners: ReadonlyMap<ListenerName, Listener>): Promise<Parts> {
   const { limits } = config
   const tls = await readTls(config.tls)
-  checkTls(tls)
   const validity = readValidity({ certPem: tls.cert, clientCaPem: tls.clientCa, crlPem: tls.crl })
+  checkTls(tls)
   const pool = createThreadPool({ module: WORKER_MODULE, size: availableParallelism(), maxWaiting: limits.waitingFiles })
   opened.defer(async () => await pool.close())
   const keyring = await openKeys(config.keys, pool)
   const store = await openStore({ url: config.store.url, signatureFile: config.signatureFile })
   opened.defer(async () => await store.close())
   const inspector = createInspector({ pool, maxFileBytes: limits.fileBytes, accept: config.formats.accept })
-  const signer = await openSigner(config.signer, { clock: () => new Date(), copier: inspector, environment: process.env })
+  const signer = await openSigner(config.signer, { clock, copier: inspector, environment: process.env })
   opened.defer(async () => await signer.close())
+  // Asked only when somebody scrapes, and by then the ports are there.
+  const connections = (name: ListenerName) => (listeners.get(name) as Listener).connections()
   const metrics = createMetrics({
     waiting: { threads: () => pool.waiting(), signer: () => signer.waiting() },
-    connections: { service: () => listeners.get('service')?.connections() ?? 0, browser: () => listeners.get('browser')?.connections() ?? 0 },
+    connections: { service: () => connections('service'), browser: () => connections('browser') },
   })
   opened.defer(() => metrics.close())
   metrics.validityRead(validity)
@@ -133,7 +137,7 @@ async function openApp(config: Config, parts: Parts, { log, stopping }: Readonly
     policy: config.clients,
     identify: identityOf,
     roots: await openRoots(config.roots),
-    clock: () => new Date(),
+    clock,
     dsb: config.dsb,
     receiver: createReceiver({ directory: config.uploadDir ?? tmpdir(), maxFileBytes: config.limits.fileBytes, maxUploads: config.limits.uploads, stallMs: config.limits.requestMs }),
     maxEntries: config.limits.directoryEntries,
@@ -150,7 +154,13 @@ async function openApp(config: Config, parts: Parts, { log, stopping }: Readonly
 
 function connectionDeps(config: Config, { tls, metrics }: Parts): Omit<ConnectionDeps, 'handler' | 'log'> {
   const { limits, clients } = config
-  return { tls: tlsOptions(tls, limits.handshakeMs), limits, policy: clients, tlsClientFailed: (code) => metrics.tlsClientFailed(code) }
+  return {
+    tls: tlsOptions(tls, limits.handshakeMs),
+    limits,
+    policy: clients,
+    tlsClientFailed: (code) => metrics.tlsClientFailed(code),
+    requestRefused: (code) => metrics.requestFinished({ operation: 'other', code, durationMs: 0 }),
+  }
 }
 
 function probesOf({ store, signer, keyring }: Parts): Readonly<Record<string, Probe>> {

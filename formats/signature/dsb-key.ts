@@ -77,7 +77,7 @@ function checkKeyPath(path: string, { keyDirectory = DSB_KEY_DIRECTORY }: DsbKey
   }
   if (keyDirectory === false) return path
   const directory = keyDirectory.endsWith('/') ? keyDirectory : `${keyDirectory}/`
-  if (!directory.startsWith('/')) throw new TypeError('the directory of the keys is an absolute path')
+  if (!keyDirectory.startsWith('/')) throw new TypeError('the directory of the keys is an absolute path')
   const segments = path.slice(directory.length).split('/')
   // A dot segment would lead out of the directory that the prefix promises.
   if (path.startsWith(directory) && !segments.some((segment) => segment === '' || segment === '.' || segment === '..')) return path

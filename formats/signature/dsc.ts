@@ -10,14 +10,12 @@ const BLANK = /^[ \t]*$/
 const TEXT = '"([^"\\\\]*)"'
 const SHORT = '(0|[1-9]\\d{0,4})'
 
-// The columns of the class in its order, after the header that the object data manager keeps for itself.
+// The columns of the class in its order, behind the header that the object data manager keeps for itself.
 const COLUMNS = [
-  ['pkg_name', TEXT], ['lpp_name', TEXT], ['ver', SHORT], ['rel', SHORT], ['mod', SHORT], ['fix', SHORT],
-  ['ftype', TEXT], ['signature', TEXT], ['timestamp', TEXT], ['key', TEXT],
-] as const
+  column('pkg_name', TEXT), column('lpp_name', TEXT), column('ver', SHORT), column('rel', SHORT), column('mod', SHORT), column('fix', SHORT),
+  column('ftype', TEXT), column('signature', TEXT), column('timestamp', TEXT), column('key', TEXT),
+]
 type Row = [string, string, string, string, string, string, string, string, string, string]
-
-const COLUMN_LINES = COLUMNS.map(([column, value]) => new RegExp(`^[ \\t]+${column}[ \\t]*=[ \\t]*${value}$`))
 
 /**
  * Formats rows of the signature catalogue, `dsc_inventory`, as stanzas for `odmadd`: one per record, a blank line between them.
@@ -113,20 +111,28 @@ export function parseDscScript(source: string | Uint8Array, options: SignatureFi
   throw new FormatError('DSC_MALFORMED', 'the script does something else than to replace the rows of its stanzas')
 }
 
+function column(name: string, value: string): Readonly<{ name: string; line: RegExp }> {
+  return { name, line: new RegExp(`^[ \\t]+${name}[ \\t]*=[ \\t]*${value}$`) }
+}
+
 function stanza(record: SignatureRecord): string {
   const { version, release, modification, fix } = parseVrmf(record.vrmf)
   const row = [
-    record.package, record.fileset, version, release, modification, fix, record.ftype, record.signature, record.timestamp, record.keyid,
+    quoted(record.package), quoted(record.fileset), version, release, modification, fix,
+    quoted(record.ftype), quoted(record.signature), quoted(record.timestamp), quoted(record.keyid),
   ]
-  const lines = row.map((value, index) => `\t${COLUMNS[index]?.[0]} = ${typeof value === 'number' ? value : `"${value}"`}\n`)
-  return `${CLASS_LINE}\n${lines.join('')}`
+  return [CLASS_LINE, ...COLUMNS.map(({ name }, index) => `\t${name} = ${row[index]}`), ''].join('\n')
+}
+
+function quoted(text: string): string {
+  return `"${text}"`
 }
 
 function readStanza(lines: readonly string[], start: number): SignatureRecord {
   if (lines[start] !== CLASS_LINE) throw malformed(start + 1, `is not "${CLASS_LINE}"`)
-  const row = COLUMN_LINES.map((line, index) => {
+  const row = COLUMNS.map(({ name, line }, index) => {
     const match = line.exec(lines[start + 1 + index] ?? '')
-    if (match === null) throw malformed(start + 2 + index, `is not "${COLUMNS[index]?.[0]} = <value>"`)
+    if (match === null) throw malformed(start + 2 + index, `is not "${name} = <value>"`)
     return match[1]
   }) as Row
   const [name, fileset, version, release, modification, fix, ftype, signature, timestamp, keyid] = row

@@ -15,7 +15,10 @@ export type Node = TSchema &
     type?: string
     const?: string
     default?: unknown
+    description?: string
     pattern?: string
+    minimum?: number
+    maximum?: number
     enum?: readonly unknown[]
     pathRole?: PathRole
     anyOf?: readonly Node[]

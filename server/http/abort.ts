@@ -7,8 +7,10 @@ import { SigningError } from '../errors.ts'
  */
 export function abortSignal({ raw }: FastifyReply, stop: AbortSignal): AbortSignal {
   const gone = new AbortController()
-  raw.once('close', () => {
+  const onClose = (): void => {
     if (!raw.writableFinished) gone.abort(new SigningError('REQUEST_ABORTED', 'the client went away'))
-  })
+  }
+  if (raw.closed) onClose()
+  else raw.once('close', onClose)
   return AbortSignal.any([gone.signal, stop])
 }

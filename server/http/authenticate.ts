@@ -25,7 +25,7 @@ export type AuthenticateOptions = Readonly<{ policy: Policy; identify: (socket: 
  * Decides on every request in the first hook, before a body is read: who is unknown, or may not do this, gets no further. A route
  * that says neither which operation it is nor that it is for every listed client does not start.
  */
-export function authenticate(app: FastifyInstance, { policy, identify }: AuthenticateOptions): void {
+export function authenticate(app: FastifyInstance, options: AuthenticateOptions): void {
   app.decorateRequest('caller', undefined)
   const routes: RouteOptions[] = []
   app.addHook('onRoute', (route) => void routes.push(route))
@@ -34,14 +34,20 @@ export function authenticate(app: FastifyInstance, { policy, identify }: Authent
     const open = routes.find(({ config }) => config?.operation === undefined && config?.listed !== true)
     if (open !== undefined) throw new TypeError(`the route ${open.url} does not say who may call it`)
   })
-  app.addHook('onRequest', async (request) => {
-    const identity = identify(request.raw.socket as TLSSocket)
-    const { operation } = request.routeOptions.config ?? {}
-    const resource: Resource = operation === undefined ? { kind: 'listed' } : { kind: 'operation', operation }
-    const decision = decide(policy, identity, resource)
-    if (decision.client !== undefined && identity !== undefined) request.caller = { identity, client: decision.client, policy }
-    if (decision.kind === 'deny') throw denied(decision.reason, request, identity)
-  })
+  app.addHook('onRequest', async (request) => admit(request, options))
+}
+
+/**
+ * Sets the caller of a request, if it may do what it asks for.
+ * @throws SigningError `CLIENT_UNKNOWN`, `OPERATION_DENIED`
+ */
+export function admit(request: FastifyRequest, { policy, identify }: AuthenticateOptions): void {
+  const identity = identify(request.raw.socket as TLSSocket)
+  const { operation } = request.routeOptions.config
+  const resource: Resource = operation === undefined ? { kind: 'listed' } : { kind: 'operation', operation }
+  const decision = decide(policy, identity, resource)
+  if (decision.client !== undefined && identity !== undefined) request.caller = { identity, client: decision.client, policy }
+  if (decision.kind === 'deny') throw denied(decision.reason, request, identity)
 }
 
 /** Returns the caller of a request that passed {@link authenticate}. */

@@ -1,15 +1,16 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { LoggerOptions } from 'pino'
-import type { ErrorCode } from '../errors.ts'
+import { SigningError, type ErrorCode } from '../errors.ts'
 import type { Outcome } from '../operations/outcome.ts'
 import type { Signature } from '../schemas/signature.ts'
+import { PROBLEM_KINDS } from './problem-table.ts'
 import { problemFromError } from './problems.ts'
 
 declare module 'fastify' {
   interface FastifyReply {
     /** The code of the problem that was sent, for log and metrics. */
     problemCode: ErrorCode | undefined
-    /** What was thrown, when it was our fault: the log shows it, the client does not. */
+    /** What was thrown: the log shows it, the client does not. */
     failure: unknown
   }
 }
@@ -32,12 +33,23 @@ export function requestFacts(request: FastifyRequest): Readonly<Record<string, u
   }
 }
 
-/** Logs the outcome of a request in one line: done, refused, or failed by our fault. */
+/** Logs the outcome of a request in one line: done, refused, given up by the client, or failed by our fault. */
 export function logOutcome(request: FastifyRequest, reply: FastifyReply): void {
-  const facts = { ...requestFacts(request), method: request.method, status: reply.statusCode, code: reply.problemCode, durationMs: Math.round(reply.elapsedTime * 10) / 10 }
-  if (reply.failure !== undefined) request.log.error({ ...facts, err: reply.failure }, 'request failed')
-  else if (reply.problemCode !== undefined) request.log.warn(facts, 'request refused')
-  else request.log.info(facts, 'request done')
+  const { problemCode: code, failure } = reply
+  const facts = { ...requestFacts(request), method: request.method, status: reply.statusCode, code, durationMs: Math.round(reply.elapsedTime * 10) / 10 }
+  if (code === undefined) request.log.info(facts, 'request done')
+  else if (isOurFault(code)) request.log.error({ ...facts, err: failure }, 'request failed')
+  else if (code === 'REQUEST_ABORTED') request.log.warn(facts, 'client went away')
+  else request.log.warn({ ...facts, ...refusalFacts(failure) }, 'request refused')
+}
+
+/** Busy or stopping is no fault; the client is told when to come again. */
+function isOurFault(code: ErrorCode): boolean {
+  return PROBLEM_KINDS[code].status >= 500 && code !== 'SERVER_BUSY' && code !== 'SIGNER_BUSY' && code !== 'SHUTTING_DOWN'
+}
+
+function refusalFacts(error: unknown): Readonly<Record<string, unknown>> {
+  return error instanceof SigningError ? { detail: error.message, facts: error.facts } : {}
 }
 
 /** Logs what became of one file in one line. */
@@ -59,8 +71,7 @@ function signatureFacts({ id, keyid, sha256, covers, records }: Signature): Read
 }
 
 function logFailure(request: FastifyRequest, facts: Readonly<Record<string, unknown>>, error: unknown): void {
-  const problem = problemFromError(error, request.id)
-  const line = { ...facts, code: problem.code, ...(problem.status >= 500 ? { err: error } : { detail: problem.detail }) }
-  if (problem.status >= 500) request.log.error(line, 'file not signed')
-  else request.log.warn(line, 'file refused')
+  const { code } = problemFromError(error, request.id)
+  if (isOurFault(code)) request.log.error({ ...facts, code, err: error }, 'file not signed')
+  else request.log.warn({ ...facts, code, ...refusalFacts(error) }, 'file refused')
 }

@@ -51,7 +51,7 @@ export const OPENAPI_OPTIONS = {
     },
   },
   refResolver: {
-    buildLocalReference: (json, _baseUri, _fragment, index) => (typeof json['$id'] === 'string' ? json['$id'] : `def-${index}`),
+    buildLocalReference: ({ $id }) => $id as string,
   },
 } satisfies SwaggerOptions
 

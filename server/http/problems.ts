@@ -41,9 +41,8 @@ export async function sendProblem(reply: FastifyReply, problem: Problem): Promis
 
 /** The error handler of the app: every throw of a hook, a body parser, a schema or a handler ends here. */
 export async function answerError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  const problem = fromFastify(error, request.id) ?? problemFromError(error, request.id)
-  if (problem.status >= 500) reply.failure = error
-  await sendProblem(reply, problem)
+  reply.failure = error
+  await sendProblem(reply, fromFastify(error, request) ?? problemFromError(error, request.id))
 }
 
 /** The answer for a URL that no route has. */
@@ -53,23 +52,25 @@ export async function answerNotFound(request: FastifyRequest, reply: FastifyRepl
 
 const FASTIFY_CODES: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: ['CONTENT_TYPE_UNSUPPORTED', 'the content type of the body is missing or not one this route takes'],
-  FST_ERR_CTP_INVALID_CONTENT_TYPE: ['CONTENT_TYPE_UNSUPPORTED', 'the content type of the body is missing or not one this route takes'],
-  FST_ERR_CTP_EMPTY_TYPE: ['CONTENT_TYPE_UNSUPPORTED', 'the content type of the body is missing'],
   FST_ERR_CTP_EMPTY_JSON_BODY: ['BODY_MALFORMED', 'the body is empty'],
-  FST_ERR_CTP_INVALID_JSON_BODY: ['BODY_MALFORMED', 'the body is not JSON'],
+  FST_ERR_CTP_INVALID_JSON_BODY: ['BODY_MALFORMED', 'the body is not JSON, or has a member `__proto__` or `constructor.prototype`'],
   FST_ERR_CTP_BODY_TOO_LARGE: ['BODY_TOO_LARGE', 'the body is larger than `limits.bodyBytes` allows'],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['BODY_MALFORMED', 'the body is not as long as Content-Length says'],
   FST_ERR_BAD_URL: ['REQUEST_MALFORMED', 'the URL is malformed'],
   FST_ERR_MAX_PARAM_LENGTH: ['ROUTE_NOT_FOUND', 'there is no such route'],
 }
 
-function fromFastify(error: FastifyError, requestId: string): Problem | undefined {
+/** More faults than a person mends at once say nothing new, and would make a short request a long answer. */
+const MAX_FAULTS = 100
+
+function fromFastify(error: FastifyError, { id, raw }: FastifyRequest): Problem | undefined {
   if (error.validation !== undefined) {
-    const errors = error.validation.map((fault) => inputFault(error.validationContext, fault))
-    return problemOf('REQUEST_INVALID', `the request has ${errors.length === 1 ? 'a fault' : `${errors.length} faults`}`, requestId, errors)
+    const errors = error.validation.slice(0, MAX_FAULTS).map((fault) => inputFault(error.validationContext, fault))
+    return problemOf('REQUEST_INVALID', `the request has ${errors.length === 1 ? 'a fault' : `${errors.length} faults`}`, id, errors)
   }
+  if (error.code === 'ECONNRESET' && raw.destroyed) return problemOf('REQUEST_ABORTED', 'the client went away', id)
   const known = FASTIFY_CODES[error.code]
-  return known === undefined ? undefined : problemOf(known[0], known[1], requestId)
+  return known === undefined ? undefined : problemOf(known[0], known[1], id)
 }
 
 type Fault = Readonly<{ instancePath: string; message?: string; keyword: string; params: Record<string, unknown> }>
@@ -77,7 +78,7 @@ type Fault = Readonly<{ instancePath: string; message?: string; keyword: string;
 function inputFault(context: string | undefined, { instancePath, message, keyword, params }: Fault): InputFault {
   const place = context === 'body' || context === undefined ? '' : `/${context}`
   const member = keyword === 'additionalProperties' ? params['additionalProperty'] : keyword === 'required' ? params['missingProperty'] : undefined
-  if (typeof member !== 'string') return { pointer: `${place}${instancePath}`, detail: message ?? 'is invalid' }
-  const pointer = `${place}${instancePath}/${member.slice(0, 100).replaceAll('~', '~0').replaceAll('/', '~1')}`
+  if (typeof member !== 'string') return { pointer: `${place}${instancePath}`, detail: String(message) }
+  const pointer = `${place}${instancePath}/${member.slice(0, 100).toWellFormed().replaceAll('~', '~0').replaceAll('/', '~1')}`
   return { pointer, detail: keyword === 'required' ? 'is missing' : 'is not a known member' }
 }

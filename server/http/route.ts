@@ -48,6 +48,6 @@ export function fileAnswer(description: string, ...mediaTypes: readonly string[]
 }
 
 /** Returns a successful response as the document shows it. */
-export function answer<T extends TSchema & { $id?: string }>(schema: T, description: string): Readonly<Record<string, unknown>> {
+export function answer(schema: TSchema & { $id?: string }, description: string): Readonly<Record<string, unknown>> {
   return { description, content: { 'application/json': { schema: refTo(schema) } } }
 }

@@ -80,6 +80,13 @@ function createTurns() {
   let files: readonly string[] = []
   let next = 0
   let written = false
+  const takeNext = (): string | undefined => {
+    const name = files[next]
+    if (name === undefined) return undefined
+    const text = early.get(name)
+    if (early.delete(name)) next += 1
+    return text
+  }
   return {
     begin(listing: readonly string[]): void {
       files = listing
@@ -87,11 +94,7 @@ function createTurns() {
     take(name: string, text: string): string {
       early.set(name, text)
       let ready = ''
-      for (let turn = files[next]; turn !== undefined && early.has(turn); turn = files[next]) {
-        ready = joined(ready, early.get(turn) ?? '')
-        early.delete(turn)
-        next += 1
-      }
+      for (let due = takeNext(); due !== undefined; due = takeNext()) ready = joined(ready, due)
       if (ready === '') return ''
       const separator = written ? ',' : ''
       written = true

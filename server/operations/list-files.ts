@@ -79,7 +79,7 @@ async function lookInside(entry: Seen['entry'], place: SafePath): Promise<Seen> 
   const { handle, stats } = await openFile(place)
   try {
     const file = { root: place.root.name, relativePath: place.relativePath, sizeBytes: stats.size, modifiedAtMs: Math.trunc(stats.mtimeMs) }
-    return { entry: { ...entry, sizeBytes: stats.size, modifiedAt: modifiedAt(stats), format: await sniff(handle) }, file }
+    return { entry: { ...entry, sizeBytes: stats.size, modifiedAt: modifiedAt(stats), format: await named(async () => await sniff(handle)) }, file }
   } finally {
     await handle.close()
   }

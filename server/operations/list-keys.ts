@@ -15,7 +15,7 @@ export function describeKey({ keyid, kind, algorithm, covers, publicKey, install
     kind,
     algorithm,
     covers,
-    publicKeyPem: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+    publicKeyPem: publicKey.export({ type: 'spki', format: 'pem' }),
     spkiSha256: createHash('sha256').update(publicKey.export({ type: 'spki', format: 'der' })).digest('hex'),
     ...(installedPath === undefined ? {} : { installedPath }),
   }

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path'
 import { SigningError } from '../errors.ts'
 import type { Keyring } from '../keys/key.ts'
 import { listDirectory, type ListedEntry } from '../roots/list.ts'
+import { named } from '../roots/open.ts'
 import { resolvePath, type Root, type SafePath } from '../roots/resolve.ts'
 import type { SignPathRequest, SkipReason } from '../schemas/sign.ts'
 import { allowedRoots, chooseKey, type Caller } from './caller.ts'
@@ -28,7 +29,7 @@ export async function signPath(deps: SignPathDeps, caller: Caller, request: Sign
     const name = basename(place.absolutePath)
     return runOfOne(name, request.path, { warnings, outcome: async () => await signAt(deps, name, async () => place, context) })
   }
-  const entries = await listDirectory(place, { recursive: request.recursive ?? false, maxEntries: deps.maxEntries, signal })
+  const entries = await listDirectory(place, { recursive: request.recursive === true, maxEntries: deps.maxEntries, signal })
   const work = async (entry: ListedEntry) => await signEntry(deps, { directory: place, roots, entry }, context)
   return { kind: 'directory', path: request.path, files: entries.map(({ name }) => name), warnings, outcomes: inFlight(entries, deps.concurrency, work) }
 }
@@ -45,8 +46,10 @@ async function signEntry(deps: SignPathDeps, { directory, roots, entry }: Listed
   if (kind === 'directory') return { name, durationMs: 0, kind: 'skipped', reason: 'DIRECTORY' }
   if (kind === 'special') return { name, durationMs: 0, kind: 'skipped', reason: 'SPECIAL_FILE' }
   const outcome = await signAt(deps, name, async () => await resolvePath(join(directory.absolutePath, name), roots), context)
-  const reason = outcome.kind === 'failed' ? skipReason(outcome.error) : undefined
-  return reason === undefined ? outcome : { ...about(outcome), kind: 'skipped', reason }
+  if (outcome.kind !== 'failed') return outcome
+  const { error, ...facts } = outcome
+  const reason = skipReason(error)
+  return reason === undefined ? outcome : { ...facts, kind: 'skipped', reason }
 }
 
 async function signAt(deps: SignPathDeps, name: string, resolve: () => Promise<SafePath>, context: SignContext): Promise<Outcome> {
@@ -55,10 +58,6 @@ async function signAt(deps: SignPathDeps, name: string, resolve: () => Promise<S
     at({ root: place.root.name, relativePath: place.relativePath })
     return await signFile(deps, place, context)
   })
-}
-
-function about({ name, durationMs, place }: Outcome): Pick<Outcome, 'name' | 'durationMs' | 'place'> {
-  return { name, durationMs, ...(place === undefined ? {} : { place }) }
 }
 
 function skipReason(error: unknown): SkipReason | undefined {
@@ -76,6 +75,5 @@ function skipReason(error: unknown): SkipReason | undefined {
 }
 
 async function isDirectory({ absolutePath }: SafePath): Promise<boolean> {
-  const stats = await lstat(absolutePath).catch(() => undefined)
-  return stats?.isDirectory() ?? false
+  return (await named(async () => await lstat(absolutePath))).isDirectory()
 }

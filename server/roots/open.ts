@@ -29,12 +29,13 @@ const EXHAUSTED = new Set<string | undefined>(['EMFILE', 'ENFILE', 'ENOMEM'])
  */
 export async function openFile(place: SafePath, descriptors: string = DESCRIPTORS): Promise<OpenedFile> {
   const before = await named(async () => await lstat(place.absolutePath))
+  // What was resolved has no links, so a link has taken its place since.
   if (before.isSymbolicLink()) throw changed()
   // Not opened to find out: opening a device can rewind a tape.
   if (!before.isFile()) throw new SigningError('FILE_KIND_REFUSED', 'the path is not a regular file', { kind: before.isDirectory() ? 'directory' : 'special' })
   const handle = await named(async () => await open(place.absolutePath, FLAGS))
   return await orClosed(handle, async () => {
-    const stats = await handle.stat()
+    const stats = await named(async () => await handle.stat())
     const found = await whereIs(handle, place, descriptors)
     if (found === 'moved' || !isSameFile(before, stats)) throw changed()
     return { handle, stats, place }
@@ -60,7 +61,7 @@ export function isUnchanged(before: Stats, after: Stats): boolean {
 }
 
 /**
- * Runs a system call on a path that was there a moment ago.
+ * Runs a system call on a path that was there a moment ago. What no system call says is thrown as it is.
  * @throws SigningError `PATH_UNREADABLE`, `FILE_CHANGED`, `SERVER_BUSY`
  */
 export async function named<T>(look: () => Promise<T>): Promise<T> {
@@ -68,6 +69,7 @@ export async function named<T>(look: () => Promise<T>): Promise<T> {
     return await look()
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
+    if (code === undefined) throw cause
     if (isForbidden(cause)) throw new SigningError('PATH_UNREADABLE', 'the server may not read this path', { cause })
     if (REPLACED.has(code)) throw changed(cause)
     if (EXHAUSTED.has(code)) throw new SigningError('SERVER_BUSY', 'the server has too many files open', { cause })

@@ -69,6 +69,10 @@ async function settled(run: SignRun, observe: (outcome: Outcome) => void): Promi
 async function stream(request: FastifyRequest, reply: FastifyReply, events: ReturnType<typeof signEvents>): Promise<FastifyReply> {
   const ndjson = request.headers.accept?.includes(NDJSON) ?? false
   const body = Readable.from(ndjson ? asNdjson(events) : asJson(events), { objectMode: false })
+  // The answer has begun, so a fault in the middle can only cut it off; the log shows why.
+  body.once('error', (error) => {
+    reply.failure = error
+  })
   return await reply.type(ndjson ? NDJSON : 'application/json; charset=utf-8').send(body)
 }
 

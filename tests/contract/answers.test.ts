@@ -92,7 +92,7 @@ type Sent = ReturnType<typeof requestTo> extends fc.Arbitrary<infer T> ? T : nev
 
 async function send(client: Client, { operation, body, query, parameter, contentType, accept }: Sent): Promise<Answer> {
   const { path, method } = operation
-  const search = method === 'GET' && path === '/files' ? `?${new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]))}` : ''
+  const search = method === 'GET' && path === '/files' ? `?${new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)])).toString()}` : ''
   const url = path.replace(/\{[a-z]+\}/, encodeURIComponent(parameter)) + search
   const sent = method === 'POST' ? { body, headers: { 'content-type': contentType, accept } } : { headers: { accept } }
   return await client.ask(url, { method, ...sent })

@@ -12,7 +12,8 @@ const document = parse(await readFile('openapi.yaml', 'utf8')) as {
 
 void test('docs/errors.md has a section for each code and for nothing else', async (t) => {
   const sections = [...page.matchAll(/^### `?([A-Z_]+)`?$/gm)].map(([, code]) => code)
-  t.strictSame(sections.toSorted(), [...ERROR_CODES].toSorted())
+  t.strictSame(new Set(sections), new Set(ERROR_CODES))
+  t.equal(sections.length, ERROR_CODES.length)
 })
 
 void test('docs/errors.md says of each code the status, the title and whether to try again that the server answers with', async (t) => {

@@ -26,9 +26,9 @@ export type Client = Readonly<{
 }>
 
 /** Returns a client of the server at `url`. Its connections are closed with the test. */
-export async function clientOf(t: Test, url: string, name: ClientName = 'release-bot', options: Agent.Options = {}): Promise<Client> {
+export async function clientOf(t: Test, url: string, name: ClientName = 'release-bot', options: Pick<Agent.Options, 'connections' | 'pipelining'> = {}): Promise<Client> {
   const { ca, cert, key } = (await testPki()).clients[name]
-  const dispatcher = new Agent({ ...options, connect: { ca, cert, key, ...options.connect } })
+  const dispatcher = new Agent({ ...options, connect: { ca, cert, key } })
   t.teardown(async () => await dispatcher.destroy())
   const ask = async (path: string, wanted: Ask = {}): Promise<Answer> => await askAt(`${url}${path}`, { dispatcher, ...wanted })
   const trySign = async (body: SignRequest, wanted: Ask = {}) => await ask('/sign', { ...wanted, method: 'POST', body })
@@ -46,11 +46,11 @@ export async function clientOf(t: Test, url: string, name: ClientName = 'release
 
 /** Asks for a URL and reads the answer to its end. */
 export async function askAt(url: string, { method = 'GET', body, headers = {}, signal, dispatcher }: Ask = {}): Promise<Answer> {
-  const json = body === undefined || typeof body === 'string' ? undefined : JSON.stringify(body)
+  const payload = typeof body === 'string' || body === undefined ? body : JSON.stringify(body)
   const answer = await request(url, {
-    method: method as Dispatcher.HttpMethod,
+    method,
     headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
-    ...(body === undefined ? {} : { body: json ?? (body as string) }),
+    ...(payload === undefined ? {} : { body: payload }),
     ...(signal === undefined ? {} : { signal }),
     ...(dispatcher === undefined ? {} : { dispatcher }),
   })

@@ -3,12 +3,13 @@ import { generateKeyPairSync, sign } from 'node:crypto'
 import * as fc from 'fast-check'
 import t from 'tap'
 import {
-  FormatError, createBffReader, createPackageScanner, formatLppName, formatSignatureFile, formatVrmf, normaliseVrmf, parseLppName,
-  parseSignatureFile, parseVrmf, verifySignature, writeBff, writePackage,
+  DSB_TAIL_BYTES, FormatError, createBffReader, createPackageScanner, findDsb, formatDsb, formatDscScript, formatDscStanzas, formatLppName,
+  formatSignatureFile, formatVrmf, normaliseVrmf, parseDsb, parseDscScript, parseDscStanzas, parseLppName, parseSignatureFile, parseVrmf,
+  recogniseFormat, verifySignature, writeBff, writePackage,
 } from '../../formats/index.ts'
 import { pack } from '../../formats/installp/pack.ts'
 import { createUnpacker } from '../../formats/installp/unpack.ts'
-import type { BffMember } from '../../formats/index.ts'
+import type { BffMember, Dsb, SignatureRecord } from '../../formats/index.ts'
 
 // Records with the prototype of plain objects, so that they compare with what a parser returns.
 const plain = { noNullPrototype: true } as const
@@ -47,8 +48,18 @@ function scanned(pieces: readonly Buffer[]): unknown {
       scanner.push(piece)
       piece.fill(0xee)
     }
-    return scanner.end()
+    const verdict = scanner.verdict()
+    const result = scanner.end()
+    if (verdict !== 'undecided') deepStrictEqual(verdict, result.kind)
+    return result
   })
+}
+
+/** Returns the bytes with some of them replaced. */
+function damaged(good: Buffer, changes: readonly (readonly [place: number, value: number])[]): Buffer {
+  const bytes = Buffer.from(good)
+  for (const [place, value] of changes) bytes[place % bytes.length] = value
+  return bytes
 }
 
 const characters = 'abcXYZ019._-+'
@@ -208,4 +219,104 @@ void t.test('no bytes but the signature itself verify, and nothing throws', asyn
   holds(fc.oneof(bytes, fc.uint8Array({ minLength: 256, maxLength: 256 }), fc.constant(signature)), (given) => (
     !verifySignature({ publicKey, sha256, signature: given })
   ))
+})
+
+const path = fc.string({ unit: fc.constantFrom(...'kK9._-+@/'.split('')), minLength: 1, maxLength: 228 })
+  .filter((rest) => !rest.split('/').some((segment) => ['', '.', '..'].includes(segment)))
+  .map((rest) => `/etc/security/certificates/${rest}`)
+const pem = fc.string({ unit: fc.constantFrom('A', '/', '\n', '='), minLength: 1, maxLength: 900 })
+  .map((body) => Buffer.from(`-----BEGIN PUBLIC KEY-----\n${body}`))
+const der = fc.uint8Array({ minLength: 256, maxLength: 900 }).map((content) => {
+  const value = Buffer.from([0x30, 0x82, content.length >> 8, content.length & 0xff, ...content])
+  value[4] = 0x30
+  return value
+})
+const key = fc.oneof(
+  fc.record({ form: fc.constant('LOC' as const), path }, plain),
+  fc.record({ form: fc.constant('PEM' as const), bytes: pem }, plain),
+  fc.record({ form: fc.constant('DER' as const), bytes: der }, plain),
+)
+const dsb: fc.Arbitrary<Dsb> = fc.record({ signature: fc.uint8Array({ minLength: 1, maxLength: 1100 }).map((value) => Buffer.from(value)), key }, plain)
+const changes = fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), { minLength: 1, maxLength: 4 })
+// The fields, the marks and the zeros around them are where a block can be wrong in interesting ways.
+const fieldChanges = fc.array(fc.tuple(fc.integer({ min: 0, max: 0x28 }), fc.constantFrom(0, 1, 2, 3, 4, 5, 0xff)), { minLength: 1, maxLength: 4 })
+const allowEmbeddedKey = true
+
+void t.test('a signature block reads as what it was made from, and prints back byte for byte', async () => {
+  holds(dsb, (value) => {
+    const block = formatDsb(value, { allowEmbeddedKey })
+    deepStrictEqual(parseDsb(block, { signatureBytes: value.signature.length }), value)
+    const read = parseDsb(block)
+    deepStrictEqual(read.key, value.key)
+    return block.length % 256 === 0 && formatDsb(read, { allowEmbeddedKey }).equals(block)
+  })
+})
+
+void t.test('whatever reads as a signature block prints back to the same bytes, and nothing but a format error comes out', async () => {
+  const changed = fc.tuple(dsb, fc.oneof(changes, fieldChanges)).map(([value, places]) => damaged(formatDsb(value, { allowEmbeddedKey }), places))
+  holds(fc.oneof(changed, bytes), (block) => {
+    for (const keyDirectory of ['/etc/security/certificates/', false] as const) {
+      const read = outcome(() => parseDsb(block, { keyDirectory }))
+      if (typeof read !== 'string' && !formatDsb(read, { allowEmbeddedKey, keyDirectory }).equals(block)) return false
+    }
+    return true
+  })
+})
+
+void t.test('a block at the end of a file is found and cut off exactly, and any other end is none or a format error', async () => {
+  holds(fc.tuple(bytes.filter((file) => file.length > 0), dsb), ([file, value]) => {
+    const block = formatDsb(value, { allowEmbeddedKey })
+    const signed = Buffer.concat([file, block])
+    const found = outcome(() => findDsb(signed, signed.length))
+    deepStrictEqual(found, file.subarray(-8).toString('latin1') === 'INUTUEYE'
+      ? 'DSB_STACKED'
+      : { kind: 'dsb', block: parseDsb(block), totalBytes: block.length, unsignedBytes: file.length })
+    deepStrictEqual(outcome(() => findDsb(Buffer.concat([file, block, block]), file.length + 2 * block.length)), 'DSB_STACKED')
+  })
+  const hostile = fc.tuple(bytes, dsb, fc.oneof(changes, fieldChanges), fc.nat({ max: 70_000 })).map(([file, value, places, gap]) => (
+    Buffer.concat([file, Buffer.alloc(gap), damaged(formatDsb(value, { allowEmbeddedKey }), places)])
+  ))
+  holds(fc.oneof(hostile, bytes, bytes.map((file) => Buffer.concat([file, Buffer.from('INUTUEYE')]))), (file) => {
+    const found = outcome(() => findDsb(file.subarray(-DSB_TAIL_BYTES), file.length))
+    if (typeof found === 'string') return found.startsWith('DSB_')
+    if (found.kind === 'none') return file.subarray(-8).toString('latin1') !== 'INUTUEYE'
+    return formatDsb(found.block, { allowEmbeddedKey }).equals(file.subarray(found.unsignedBytes)) && found.unsignedBytes + found.totalBytes === file.length
+  })
+})
+
+const rows = fc.uniqueArray(record, { selector: (one) => `${one.fileset}:${one.vrmf}`, minLength: 1, maxLength: 4 })
+
+void t.test('catalogue stanzas and their script read as their records, and print back byte for byte', async () => {
+  holds(rows, (records) => {
+    const stanzas = formatDscStanzas(records)
+    const script = formatDscScript(records)
+    deepStrictEqual(parseDscStanzas(stanzas), records)
+    deepStrictEqual(parseDscScript(script), records)
+    return formatDscStanzas(parseDscStanzas(stanzas)) === stanzas && formatDscScript(parseDscScript(Buffer.from(script))) === script
+  })
+})
+
+void t.test('damaged stanzas and scripts are a format error, or other records that print as a text of the same form', async () => {
+  const forms = [
+    { format: formatDscStanzas, parse: parseDscStanzas }, { format: formatDscScript, parse: parseDscScript },
+  ] satisfies { format: (records: SignatureRecord[]) => string; parse: (text: string) => SignatureRecord[] }[]
+  holds(fc.tuple(rows, fc.nat(), fc.oneof(latin1, fc.constantFrom('', '\n', '"', '# ', '\t', '\nEND_OF_STANZAS\n'))), ([records, place, noise]) => {
+    for (const { format, parse } of forms) {
+      const text = format(records)
+      const at = place % text.length
+      const read = outcome(() => parse(text.slice(0, at) + noise + text.slice(at + noise.length)))
+      if (typeof read !== 'string') deepStrictEqual(parse(format(read)), read)
+    }
+  })
+})
+
+void t.test('any bytes have a format, and the one that a scanner ends with', async () => {
+  const marks = fc.constantFrom('09006bea', '09006fea', 'edabeedb', '1f9d', '1f8b08', '504b0304', 'fd377a585a00', '').map((mark) => Buffer.from(mark, 'hex'))
+  holds(fc.tuple(marks, bytes), ([mark, rest]) => {
+    const file = Buffer.concat([mark, rest])
+    const format = recogniseFormat(file)
+    const result = scanned([Buffer.from(file)])
+    if (format === 'installp') return
+    deepStrictEqual(result, format === 'toc' ? { kind: 'toc' } : { kind: 'other', format })
+  })
 })

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import {
@@ -264,9 +264,9 @@ void t.test('the writer refuses data that is not as long as announced', async (t
 
 const folder = process.env.SIGNING_FIXTURES
 const sample = join(folder ?? '', 'bff', 'PkgA.1.0.0.0.bff')
-const skip = folder === undefined || !existsSync(sample) ? 'skipped: SIGNING_FIXTURES names no folder with bff/PkgA.1.0.0.0.bff' : false
 
-void t.test('the sample package PkgA has its members where they are known to be, and every record encodes to the same bytes', { skip }, async (t) => {
+// A real package that is not ours to pass on. Whoever has it names its folder; nobody else misses anything that the vectors do not show.
+if (folder !== undefined) void t.test('the sample package PkgA has its members where they are known to be, and every record encodes to the same bytes', async (t) => {
   const file = readFileSync(sample)
   t.equal(file.length, 3584)
   const names = ['./', './lpp_name', './usr', './usr/lpp', './usr/lpp/PkgA', './usr/lpp/PkgA/liblpp.a', './usr/doc/PkgA',

@@ -9,6 +9,7 @@ import { identityOf, readIdentity } from '../../../server/identity/client.ts'
 import { parseSubjectAltName } from '../../../server/identity/subject-alt-name.ts'
 import { checkTls, tlsOptions, type TlsMaterial } from '../../../server/identity/tls.ts'
 import { testPki } from '../../helpers/pki.ts'
+import { rsaKeyPair } from '../../helpers/signables.ts'
 
 const NUM_RUNS = 300 * Number(process.env['TEST_FULL_FACTOR'] ?? 1)
 const pki = await testPki()
@@ -104,7 +105,8 @@ void t.test('tlsOptions demand TLS 1.3 and a certificate', async (t) => {
 void t.test('checkTls says which material does not fit together', async (t) => {
   const good: TlsMaterial = { cert: pki.server.cert, key: pki.server.key, clientCa: pki.server.ca, crl: pki.crl }
   t.equal(checkTls(good), undefined)
-  for (const [name, change] of [['another key', { key: pki.clients.auditor.key }], ['no key', { key: 'x' }], ['no certificate', { cert: 'x' }]] as const) {
-    t.throws(() => checkTls({ ...good, ...change }), { message: /^the server cannot use tls\.cert with tls\.key: / }, name)
-  }
+  for (const [name, change, message] of [
+    ['another key', { key: pki.clients.auditor.key }, 'tls.key is not the key of the first certificate in tls.cert'], ['a key of another kind', { key: rsaKeyPair().pem }, 'tls.key is not the key of the first certificate in tls.cert'],
+    ['no key', { key: 'x' }, /^the server cannot use tls\.cert with tls\.key: ERR_/], ['no certificate', { cert: 'x' }, /^the server cannot use tls\.cert with tls\.key: ERR_/],
+  ] as const) t.throws(() => checkTls({ ...good, ...change }), { message }, name)
 })

@@ -139,6 +139,7 @@ void t.test('named tells what the system says apart', async (t) => {
     ['ELOOP', 'FILE_CHANGED'], ['ENXIO', 'FILE_CHANGED'], ['ESTALE', 'FILE_CHANGED'], ['EMFILE', 'SERVER_BUSY'], ['ENFILE', 'SERVER_BUSY'], ['ENOMEM', 'SERVER_BUSY'],
   ] as const) t.equal(await failing(code), want, code)
   t.equal(await named(async () => 7), 7)
+  await t.rejects(named(async () => await Promise.reject(new TypeError('a mistake'))), TypeError)
 })
 
 void t.test('listDirectory', async (t) => {

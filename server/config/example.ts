@@ -1,0 +1,65 @@
+/**
+ * The annotated configuration that docs/configuration.md shows. It is complete: a test loads it, with the files it names beside it,
+ * and finds every section in it.
+ */
+export const EXAMPLE = `# Every path is relative to the folder of this file.
+listen:
+  host: 0.0.0.0            # all addresses; the default is loopback
+  port: 6000               # curl, the SDK, the sign command
+  browserPort: 6443        # the same for browsers, which refuse port 6000
+admin:                     # health and metrics; no TLS, so it stays on loopback
+  host: 127.0.0.1
+  port: 6001
+tls:
+  cert: tls/server.pem     # the server's certificate and its chain
+  key: tls/server.key      # chmod 600
+  clientCa: tls/ca.pem     # whose clients may connect
+  crl: tls/ca.crl          # which of them may not any more
+roots:                     # where clients may name files
+  - name: nim
+    path: /export/nim/lpp_source
+keys:
+  - keyid: "1001"          # in quotes: a keyid is text
+    kind: file
+    path: keys/1001.pem    # encrypted PKCS#8; chmod 600
+    passphraseFile: keys/1001.passphrase
+    installedPath: /etc/security/certificates/example.pem
+signer:
+  kind: embedded
+  timestamp: { syntax: epoch, source: build }
+clients:                   # who is not listed may do nothing
+  - name: release-bot
+    match: { san: "URI:urn:example:release-bot" }
+    allow: [sign, listFiles, getSignature, listKeys, getKey]
+    keys: ["1001"]
+    roots: [nim]
+  - name: auditor          # looks, never signs
+    match: { spkiSha256: 2e3784834c7ea56cf7a380a8636120f723075b0cbfe16b5a3426d69f65f5b82c }
+    allow: [listFiles, listKeys, getKey]
+    keys: ["1001"]
+    roots: [nim]
+store:
+  url: sqlite:var/signing.db
+signatureFile: var/signatures   # every record once more, as the signature file of AIX
+limits:
+  fileBytes: 17179869184
+  directoryEntries: 20000
+shutdown:
+  deadlineMs: 30000
+log:
+  level: info
+`
+
+/** The same with create_pkgsign in place of a key: what to replace `keys` and `signer` by. */
+export const COMMAND_EXAMPLE = `keys:
+  - keyid: "1001"
+    kind: command
+    publicKey: keys/1001.pub.pem
+    covers: file           # or unverified, where it is not known what the command signs
+signer:
+  kind: command
+  command: [/usr/sbin/create_pkgsign]
+  passin: /etc/security/pswd.file
+  timeoutMs: 60000
+  concurrency: 2
+`

@@ -1,0 +1,20 @@
+import Fastify from 'fastify'
+import t from 'tap'
+import { abortSignal } from '../../../server/http/abort.ts'
+import { authenticate, callerOf } from '../../../server/http/authenticate.ts'
+
+void t.test('abortSignal tells a client that went away from one that has its answer', async (t) => {
+  const raw = (closed: boolean, writableFinished: boolean) => ({ raw: { closed, writableFinished, once: (_name: string, listener: () => void) => void listener() } }) as never
+  const { signal } = new AbortController()
+  for (const closed of [true, false]) t.match(abortSignal(raw(closed, false), signal), { aborted: true, reason: { code: 'REQUEST_ABORTED' } })
+  t.equal(abortSignal(raw(true, true), signal).aborted, false)
+  t.equal(abortSignal(raw(false, true), AbortSignal.abort(7)).reason, 7)
+})
+
+void t.test('a route that does not say who may call it does not start', async (t) => {
+  const app = Fastify()
+  authenticate(app, { policy: [], identify: () => undefined })
+  app.get('/open', async () => 'open')
+  await t.rejects(async () => await app.ready(), { name: 'TypeError', message: 'the route /open does not say who may call it' })
+  t.throws(() => callerOf({ caller: undefined } as never), TypeError)
+})
