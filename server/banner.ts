@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net'
-import { relative } from 'node:path'
+import { extname, relative } from 'node:path'
 import type { Config } from './config/load.ts'
 import type { Development } from './development/set-up.ts'
 import type { Listening } from './process.ts'
@@ -26,12 +26,15 @@ export function startBanner(facts: BannerFacts): string {
   ].join('\n')
 }
 
+/** How the command is called where somebody tries things: sources are a checkout, what was built is installed. */
+const SIGN_OF_BUILD: Readonly<Record<string, string>> = { '.ts': 'npm run -s sign --', '.js': 'sign' }
+
 function callLines({ config, listening: { service }, development, cwd }: BannerFacts): readonly string[] {
   const path = config.roots[0]?.path ?? '/path/in/a/root'
   const { cert, key, ca } = development?.client ?? { cert: 'client.pem', key: 'client.key', ca: 'ca.pem' }
   const [certWord, keyWord, caWord] = [cert, key, ca].map((file) => word(show(file, cwd)))
   const host = LOCAL.has(service.address) ? 'localhost' : service.address
-  const sign = development === undefined ? 'sign' : 'npm run -s sign --'
+  const sign = development === undefined ? 'sign' : SIGN_OF_BUILD[extname(import.meta.url)]
   return [
     `  ${sign} --host ${host} --port ${service.port} --cert ${certWord} --key ${keyWord} --ca ${caWord} ${word(development === undefined ? path : show(path, cwd))}`,
     `  curl --cert ${certWord} --key ${keyWord} --cacert ${caWord} \\`,
