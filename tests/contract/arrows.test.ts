@@ -10,7 +10,7 @@ const SERVER_ORDER: readonly (readonly string[])[] = [
   ['server/schemas'],
   ['server/config', 'server/threads'],
   ['server/identity', 'server/roots'],
-  ['server/policy', 'server/packages', 'server/keys'],
+  ['server/policy', 'server/packages', 'server/keys', 'server/uploads'],
   ['server/signers', 'server/store'],
   ['server/operations'],
   ['server/http'],
