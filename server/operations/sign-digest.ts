@@ -40,6 +40,7 @@ function describedPackage({ package: name, ftype = 'I', filesets, builtAt }: Dig
       checkName(fileset)
       parseVrmf(vrmf)
     }
+    if (new Set(filesets.map(({ fileset, vrmf }) => `${fileset}:${vrmf}`)).size < filesets.length) throw new FormatError('LPP_NAME_DUPLICATE', 'a fileset level is there twice')
     return { package: checkName(name), ftype: checkFtype(ftype), filesets, builtAt: time, lppNameModifiedAt: time }
   } catch (error) {
     if (!(error instanceof FormatError)) throw error

@@ -50,7 +50,7 @@ export async function makePlace(t: Test): Promise<Place> {
     privateKeyPath,
     configure: (members = {}) => {
       const file = join(folder, 'signing-server.yaml')
-      writeFileSync(file, stringify({ ...defaults(), ...members }), { mode: 0o600 })
+      writeFileSync(file, stringify({ ...defaults(), ...members }, { aliasDuplicateObjects: false }), { mode: 0o600 })
       return file
     },
     giveTo: (uid) => giveAll(folder, uid),

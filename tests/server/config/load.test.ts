@@ -50,11 +50,13 @@ void t.test('a minimal configuration gets every default, absolute paths, and can
     tls: { cert: at('server.pem'), key: at('server.key'), clientCa: at('ca.pem') },
     roots: [{ name: 'nim', path: at('packages') }],
     keys: [{ keyid: '1001', kind: 'file', path: at('1001.pem') }],
+    formats: { accept: ['installp', 'compress', 'rpm'] },
+    dsb: { keyDirectory: '/etc/security/certificates/', allowRsa3072: true },
     signer: { kind: 'embedded', timestamp: { syntax: 'epoch', source: config.signer.kind === 'embedded' && config.signer.timestamp.source } },
-    clients: [{ name: 'bot', match: { san: 'URI:urn:example:bot' }, allow: ['sign'], keys: ['1001'], roots: ['nim'] }],
+    clients: [{ name: 'bot', match: { san: 'URI:urn:example:bot' }, allow: ['sign'], keys: ['1001'], roots: ['nim'], digestOnly: false, sees: 'own' }],
     store: { url: `sqlite:${at('var/signing.db')}` },
     limits: {
-      fileBytes: 17_179_869_184, directoryEntries: 20_000, bodyBytes: 65_536, connections: 1000, handshakeMs: 10_000, requestMs: 30_000, idleMs: 75_000, waitingFiles: 10_000,
+      fileBytes: 17_179_869_184, directoryEntries: 20_000, bodyBytes: 4_194_304, connections: 1000, handshakeMs: 10_000, requestMs: 30_000, idleMs: 75_000, uploads: 8, waitingFiles: 10_000,
     },
     shutdown: { deadlineMs: 30_000 },
     log: { level: 'info' },
@@ -69,18 +71,19 @@ void t.test('every member can be given', async (t) => {
     listen: { host: '::1', port: 0, browserPort: 0 }, admin: { host: 'localhost', port: 0 },
     tls: { cert: join(folder, 'server.pem'), key: 'server.key', clientCa: './ca.pem', crl: '../' + folder.split('/').at(-1) + '/ca.crl' },
     roots: [{ name: 'a', path: 'packages' }, { name: 'b.2', path: 'more' }],
-    keys: [{ keyid: '1', kind: 'command', publicKey: 'public.pem', covers: 'unverified', installedPath: '/etc/security/certificates/example.pem' }],
+    keys: [{ keyid: '1', kind: 'command', publicKey: 'public.pem', covers: 'unverified', installedPath: '/etc/aix/keys/example.pem', certificate: 'server.pem' }],
     signer: {
       kind: 'command', command: ['/usr/sbin/create_pkgsign', '-x'], passin: '/etc/security/pswd.file', environment: { ODMDIR: '/etc/objrepos', EMPTY: '' },
       timeoutMs: 1, concurrency: 64, waiting: 0, outputBytes: 1, workDir: 'work',
     },
-    clients: [{ name: 'c', match: { spkiSha256: 'ab'.repeat(32) }, allow: [], keys: [], roots: [] }],
+    clients: [{ name: 'c', match: { spkiSha256: 'ab'.repeat(32) }, allow: [], keys: [], roots: [], digestOnly: true, sees: 'all' }],
+    formats: { accept: ['other', 'tar'] }, dsb: { keyDirectory: '/etc/aix/keys/', allowRsa3072: false }, uploadDir: 'work',
     store: { url: 'sqlite:/var/lib/signing.db' }, signatureFile: 'var/signatures',
-    limits: { fileBytes: 1, directoryEntries: 1, bodyBytes: 1, connections: 1, handshakeMs: 1, requestMs: 1, idleMs: 1, waitingFiles: 1 },
+    limits: { fileBytes: 1, directoryEntries: 1, bodyBytes: 1, connections: 1, handshakeMs: 1, requestMs: 1, idleMs: 1, uploads: 1, waitingFiles: 1 },
     shutdown: { deadlineMs: 1 }, log: { level: 'silent' },
   }
   const config = await parseConfig(stringify(given), FILE)
-  t.match(config, { ...given, tls: { crl: join(folder, 'ca.crl') }, roots: [{}, { path: join(folder, 'more') }], keys: [{ publicKey: join(folder, 'public.pem') }], signer: { environment: { ODMDIR: '/etc/objrepos' }, workDir: join(folder, 'work') }, signatureFile: join(folder, 'var/signatures') })
+  t.match(config, { ...given, tls: { crl: join(folder, 'ca.crl') }, roots: [{}, { path: join(folder, 'more') }], keys: [{ publicKey: join(folder, 'public.pem'), certificate: join(folder, 'server.pem') }], uploadDir: join(folder, 'work'), signer: { environment: { ODMDIR: '/etc/objrepos' }, workDir: join(folder, 'work') }, signatureFile: join(folder, 'var/signatures') })
   const file = await parseConfig(MINIMAL.replace('path: 1001.pem', 'path: 1001.pem\n    passphraseFile: 1001.pass'), FILE)
   t.match(file.keys, [{ passphraseFile: join(folder, '1001.pass') }])
   for (const empty of ['listen:', 'limits:', 'limits: { fileBytes: }', 'signer:', 'log: {}']) t.strictSame(await parseConfig(`${MINIMAL}${empty}\n`, FILE), await parseConfig(MINIMAL, FILE), empty)
@@ -93,14 +96,14 @@ const FAULTS: readonly Row[] = [
   ['an empty file', { given: '', want: ['1: tls is missing', '1: roots is missing', '1: keys is missing', '1: clients is missing'] }],
   ['a scalar', { given: '42', want: ['1: must be a mapping'] }],
   ['a list', { given: '[]', want: ['1: must be a mapping'] }],
-  ['an unknown member at the top', { given: `${MINIMAL}\nport: 6000`, want: ['19: port: unknown member; known here are listen, admin, tls, roots, keys, signer, clients, store, signatureFile, limits, shutdown, log'] }],
+  ['an unknown member at the top', { given: `${MINIMAL}\nport: 6000`, want: ['19: port: unknown member; known here are listen, admin, tls, roots, keys, signer, clients, formats, dsb, uploadDir, store, signatureFile, limits, shutdown, log'] }],
   ['an unknown member of a section', { given: `${MINIMAL}listen:\n  prot: 1`, want: ['19: listen.prot: unknown member; known here are host, port, browserPort'] }],
   ['an unknown member of an item', { given: change('    path: packages', '    path: packages\n    recursive: true'), want: ['8: roots[0].recursive: unknown member; known here are name, path'] }],
-  ['an unknown member of a variant', { given: change('kind: file', 'kind: file\n    pin: 1'), want: ['11: keys[0].pin: unknown member; known here are keyid, kind, path, passphraseFile, installedPath'] }],
+  ['an unknown member of a variant', { given: change('kind: file', 'kind: file\n    pin: 1'), want: ['11: keys[0].pin: unknown member; known here are keyid, kind, path, passphraseFile, installedPath, certificate'] }],
   ['both ways to match', { given: change('{ san: "URI:urn:example:bot" }', '{ san: "URI:urn:example:bot", spkiSha256: "" }'), want: ['14: clients[0].match.spkiSha256: unknown member; known here are san'] }],
   ['an unknown member of the timestamp', { given: `${MINIMAL}signer: { kind: embedded, timestamp: { zone: UTC } }`, want: ['18: signer.timestamp.zone: unknown member; known here are syntax, source'] }],
-  ['__proto__', { given: `${MINIMAL}__proto__: { polluted: 1 }`, want: ['18: __proto__: unknown member; known here are listen, admin, tls, roots, keys, signer, clients, store, signatureFile, limits, shutdown, log'] }],
-  ['a member with an odd name', { given: `${MINIMAL}"a\\nb": 1\n"": 1`, want: ['18: ["a\\nb"]', '19: [""]'].map((place) => `${place}: unknown member; known here are listen, admin, tls, roots, keys, signer, clients, store, signatureFile, limits, shutdown, log`) }],
+  ['__proto__', { given: `${MINIMAL}__proto__: { polluted: 1 }`, want: ['18: __proto__: unknown member; known here are listen, admin, tls, roots, keys, signer, clients, formats, dsb, uploadDir, store, signatureFile, limits, shutdown, log'] }],
+  ['a member with an odd name', { given: `${MINIMAL}"a\\nb": 1\n"": 1`, want: ['18: ["a\\nb"]', '19: [""]'].map((place) => `${place}: unknown member; known here are listen, admin, tls, roots, keys, signer, clients, formats, dsb, uploadDir, store, signatureFile, limits, shutdown, log`) }],
   ['a missing member', { given: change('  key: server.key\n', ''), want: ['1: tls: key is missing'] }],
   ['an unknown kind of signer', { given: `${MINIMAL}signer: { kind: gpg }`, want: ['18: signer: must be { kind: embedded, … } or { kind: command, … }'] }],
   ['listeners of the wrong type', { given: `${MINIMAL}listen: 6000\nadmin: 6001`, want: ['18: listen: must be a mapping', '19: admin: must be a mapping'] }],
@@ -115,7 +118,7 @@ const FAULTS: readonly Row[] = [
   ['a match that is text', { given: change('{ san: "URI:urn:example:bot" }', 'bot'), want: ['14: clients[0].match: must be a mapping'] }],
   ['a SAN without its type', { given: change('"URI:urn:example:bot"', 'urn:example:bot'), want: ['14: clients[0].match.san: must match ^(?:URI|DNS|email|IP Address):.+$'] }],
   ['no keys', { given: change('keys:\n  - keyid: "1001"\n    kind: file\n    path: 1001.pem', 'keys: []').replace('["1001"]', '[]'), want: ['8: keys: must not have fewer than 1 items'] }],
-  ['an operation that is none', { given: change('[sign]', '[sign, "*"]'), want: ['15: clients[0].allow[1]: must be one of sign, listFiles, getSignature, listKeys, getKey, whoami'] }],
+  ['an operation that is none', { given: change('[sign]', '[sign, "*"]'), want: ['15: clients[0].allow[1]: must be one of sign, listFiles, verify, getSignature, exportSignature, listKeys, getKey, exportKey, whoami'] }],
   ['an operation given twice', { given: change('[sign]', '[sign, sign]'), want: ['15: clients[0].allow: must not have duplicate items'] }],
   ['a port out of range', { given: `${MINIMAL}listen: { port: 65536, browserPort: -1 }`, want: ['18: listen.port: must be <= 65535', '18: listen.browserPort: must be >= 0'] }],
   ['a port as text, a fraction', { given: `${MINIMAL}listen: { port: "6000", browserPort: 1.5 }`, want: ['18: listen.port: must be integer', '18: listen.browserPort: must be integer'] }],
@@ -125,6 +128,11 @@ const FAULTS: readonly Row[] = [
   ['an environment that is a list', { given: `${COMMAND}signer: { kind: command, command: [x], environment: [] }`, want: ['19: signer.environment: must be a mapping'] }],
   ['a store of another kind', { given: `${MINIMAL}store: { url: "file:x" }`, want: ['18: store.url: must match ^sqlite:[^\\u0000-\\u001f\\u007f]+$'] }],
   // names and parts that do not fit together
+  ...['/etc/security/certificates', '/etc/security/certificates/../passwd', '/etc/security/certificates/..', '/etc/security/certificates//x', '/etc/security/certificates/./x', '/etc/passwd'].map((path): Row =>
+    [`a key that is installed at ${path}`, { given: change('path: 1001.pem', `path: 1001.pem\n    installedPath: ${path}`), want: ['12: keys[0].installedPath: must lie below dsb.keyDirectory, /etc/security/certificates/'] }]),
+  ['a directory of keys without its end', { given: `${MINIMAL}dsb: { keyDirectory: /etc/keys }`, want: ['18: dsb.keyDirectory: must match ^/(?:[A-Za-z0-9._-]+/)+$'] }],
+  ['uploads inside a root', { given: `${MINIMAL}uploadDir: packages`, want: ['18: uploadDir: lies inside the root nim'] }],
+  ['a format that nobody knows', { given: `${MINIMAL}formats: { accept: [zip, deb] }`, want: ['18: formats.accept[1]: must be one of installp, compress, rpm, tar, gzip, zip, xz, other'] }],
   ['names given twice', { given: change('roots:\n', 'roots:\n  - { name: nim, path: more }\n'), want: ['7: roots[1].name: is the same as roots[0].name'] }],
   ['keyids given twice', { given: change('clients:', '  - { keyid: "1001", kind: file, path: 1001.pem }\nclients:'), want: ['12: keys[1].keyid: is the same as keys[0].keyid'] }],
   ['clients given twice', { given: `${MINIMAL}  - { name: bot, match: { san: "URI:urn:example:bot" }, allow: [], keys: [], roots: [] }`, want: ['18: clients[1].name: is the same as clients[0].name', '18: clients[1].match: is the same as clients[0].match'] }],
@@ -158,7 +166,7 @@ void t.test('every fault is reported, all at once, with its line', async (t) => 
   t.strictSame(
     await faultsOf(change('server.pem', 'absent').replace('name: nim', 'name: "-"').replace('[sign]', '[all]').concat('listen:\n  prot: 1\nlimits: { fileBytes: 0, requestMs: x }')),
     [
-      '2: tls.cert: there is no file absent', '6: roots[0].name: must match ^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$', '15: clients[0].allow[0]: must be one of sign, listFiles, getSignature, listKeys, getKey, whoami',
+      '2: tls.cert: there is no file absent', '6: roots[0].name: must match ^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$', '15: clients[0].allow[0]: must be one of sign, listFiles, verify, getSignature, exportSignature, listKeys, getKey, exportKey, whoami',
       '17: clients[0].roots[0]: there is no root nim', '19: listen.prot: unknown member; known here are host, port, browserPort', '20: limits.fileBytes: must be >= 1', '20: limits.requestMs: must be integer',
     ],
     'all at once',

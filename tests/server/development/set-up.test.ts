@@ -58,8 +58,8 @@ void t.test('the banner says where the server listens, who may connect, and how 
   https://127.0.0.1:6443   the same for browsers, with API documentation at /docs
   http://[::1]:6001    health and metrics: /health/live, /health/ready, /metrics
 client certificates of certs/dev/ca.pem may connect; listed are
-  release-bot      URI:urn:example:release-bot   may sign, listFiles, getSignature, listKeys, getKey
-  auditor          URI:urn:example:auditor   may listFiles, listKeys, getKey
+  release-bot      URI:urn:example:release-bot   may sign, listFiles, verify, getSignature, exportSignature, listKeys, getKey, exportKey, whoami
+  auditor          URI:urn:example:auditor   may listFiles, verify, getSignature, exportSignature, listKeys, getKey, exportKey, whoami
 sign a directory or a package inside a root:
   root samples: var/packages
   npm run -s sign -- --host localhost --port 6000 --cert certs/dev/clients/release-bot/client.pem --key certs/dev/clients/release-bot/client.key --ca certs/dev/clients/release-bot/ca.pem var/packages

@@ -20,6 +20,8 @@ let files = 0
 const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const SPKI = publicKey.export({ type: 'spki', format: 'pem' })
 
+const RSA = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
+
 async function file(content: string | Buffer, mode = 0o644): Promise<string> {
   files += 1
   const path = join(folder, String(files))
@@ -45,6 +47,32 @@ async function certificateOf(key: KeyObject): Promise<string> {
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({ name: 'CN=example', keys, signingAlgorithm: algorithm, ...dates })
   return certificate.toString('pem')
 }
+
+void t.test('a certificate that the configuration names of a key', async (t) => {
+  const key = await fileKey('1001')
+
+  void t.test('is kept when it is one of this key, whatever its dates', async (t) => {
+    const pem = await certificateOf(privateKey)
+    const keyring = await openKeys([{ ...key, certificate: await file(pem) }, commandKey(await file(SPKI), { certificate: await file(pem) })], pool)
+    t.strictSame([...keyring.values()].map(({ certificatePem }) => certificatePem?.trim()), [pem, pem].map((text) => text.trim()))
+    t.equal((await openKeys([key], pool)).get('1001')?.certificatePem, undefined)
+  })
+
+  void t.test('stops the start when it is of another key, damaged, something else or not there', async (t) => {
+    const other = generateKeyPairSync('rsa', { modulusLength: 2048 })
+    const foreign = await x509.X509CertificateGenerator.createSelfSigned({
+      name: 'CN=other',
+      keys: { privateKey: await webcrypto.subtle.importKey('pkcs8', other.privateKey.export({ type: 'pkcs8', format: 'der' }), RSA, true, ['sign']), publicKey: await webcrypto.subtle.importKey('spki', other.publicKey.export({ type: 'spki', format: 'der' }), RSA, true, ['verify']) },
+      signingAlgorithm: RSA,
+    })
+    const damaged = (await certificateOf(privateKey)).replace(/^MII.{20}/m, 'MIIAAAAAAAAAAAAAAAAAAAA')
+    const rows: readonly [string, RegExp][] = [
+      [await file(foreign.toString('pem')), /^key 1001: .+ is the certificate of another key$/], [await file(damaged), /is damaged: no certificate can be read from it$/],
+      [await file(SPKI), /is not one certificate in PEM form/], [await file('text'), /^key 1001: /], [join(folder, 'absent'), /^key 1001: /],
+    ]
+    for (const [certificate, want] of rows) await t.rejects(openKeys([{ ...key, certificate }], pool), { name: 'KeyFaults', faults: [want] }, String(want))
+  })
+})
 
 void t.test('openCommandKey', async (t) => {
   void t.test('opens a public key and a certificate, which anybody may read', async (t) => {

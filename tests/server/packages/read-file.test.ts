@@ -206,7 +206,9 @@ void t.test('a file that cannot be read as it was opened', async (t) => {
     const cancel = new Int32Array(new SharedArrayBuffer(4))
     t.same(hashFile({ ...whole(fd, PACKAGE.length), cancel }), sha256(PACKAGE))
     Atomics.store(cancel, 0, 1)
-    t.throws(() => hashFile({ ...whole(fd, PACKAGE.length), cancel }), { message: 'the reading was cancelled' })
+    for (const read of readers) t.throws(() => read({ ...whole(fd, PACKAGE.length), cancel }), { message: 'the reading was cancelled' })
+    const short = await fileWith(Buffer.from('0123456789'))
+    t.throws(() => inspect(whole(short.fd, 20)), { code: 'FILE_CHANGED' })
   })
 })
 
