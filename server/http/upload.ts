@@ -31,6 +31,11 @@ export const VerifyUploadQuery = Type.Object(
 /** An upload as its request declares it. */
 export type DeclaredUpload = Sending & Readonly<{ filename: string }>
 
+/** Where a route takes several content types, a request without a body and a type is checked against none of their schemas. */
+function missingBody(): Error {
+  return Object.assign(new Error('the request has no body'), { validation: [{ instancePath: '', keyword: 'type', message: 'must be object', params: {} }], validationContext: 'body' })
+}
+
 /**
  * Returns what a request uploads, or undefined for a request with a JSON body.
  * @throws SigningError `REQUEST_INVALID` for a query without a file or a file without a name, `DIGEST_MALFORMED`
@@ -40,6 +45,7 @@ export function uploadOf({ body, headers, query }: Pick<FastifyRequest, 'body' |
   if (headers['content-type']?.split(';')[0]?.trim().toLowerCase() !== OCTET_STREAM) {
     const [name] = Object.keys(parameters)
     if (name !== undefined) throw new SigningError('REQUEST_INVALID', `the query parameter ${name} belongs to an upload`)
+    if (body === undefined) throw missingBody()
     return undefined
   }
   if (parameters.filename === undefined) throw new SigningError('REQUEST_INVALID', 'an upload needs the query parameter filename')

@@ -35,7 +35,7 @@ export type Client = Readonly<{
 }>
 
 /** Returns a client of the server at `url`. Its connections are closed with the test. */
-export async function clientOf(t: Test, url: string, name: ClientName = 'release-bot', options: Pick<Agent.Options, 'connections' | 'pipelining' | 'headersTimeout'> = {}): Promise<Client> {
+export async function clientOf(t: Test, url: string, name: ClientName = 'release-bot', options: Pick<Agent.Options, 'connections' | 'pipelining' | 'headersTimeout' | 'bodyTimeout'> = {}): Promise<Client> {
   const { ca, cert, key } = (await testPki()).clients[name]
   const dispatcher = new Agent({ ...options, connect: { ca, cert, key } })
   t.teardown(async () => await dispatcher.destroy())
