@@ -9,6 +9,7 @@ import type { Sending } from '../uploads/receive.ts'
 import { declaredDigests } from './content-digest.ts'
 
 export const OCTET_STREAM = 'application/octet-stream'
+const IS_OCTET_STREAM = /^application\/octet-stream[ \t]*(?:;|$)/i
 
 /** The body of an upload as the document shows it; the stream itself is not validated. */
 export const UPLOAD_BODY = Type.Unsafe<Readable>({ contentMediaType: OCTET_STREAM, description: 'The file, with `?filename=`; its digest may be declared by `Content-Digest` or `Repr-Digest` (RFC 9530).' })
@@ -33,11 +34,13 @@ export type DeclaredUpload = Sending & Readonly<{ filename: string }>
 
 /**
  * Returns what a request uploads, or undefined for a request with a JSON body.
- * @throws SigningError `REQUEST_INVALID` for a query without a file or a file without a name, `DIGEST_MALFORMED`
+ * @throws SigningError `CONTENT_TYPE_UNSUPPORTED` for a request without a body and its type, `REQUEST_INVALID` for a query without a file or a file without a name, `DIGEST_MALFORMED`
  */
 export function uploadOf({ body, headers, query }: Pick<FastifyRequest, 'body' | 'headers' | 'query'>): DeclaredUpload | undefined {
   const parameters = query as Readonly<{ filename?: string }>
-  if (headers['content-type']?.split(';')[0]?.trim().toLowerCase() !== OCTET_STREAM) {
+  if (!IS_OCTET_STREAM.test(headers['content-type'] ?? '')) {
+    // Without a type there was nothing that a schema could have been chosen for.
+    if (body === undefined) throw new SigningError('CONTENT_TYPE_UNSUPPORTED', 'the content type of the body is missing')
     const [name] = Object.keys(parameters)
     if (name !== undefined) throw new SigningError('REQUEST_INVALID', `the query parameter ${name} belongs to an upload`)
     return undefined

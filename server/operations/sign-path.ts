@@ -45,8 +45,10 @@ async function signEntry(deps: SignPathDeps, { directory, roots, entry }: Listed
   if (kind === 'directory') return { name, durationMs: 0, kind: 'skipped', reason: 'DIRECTORY' }
   if (kind === 'special') return { name, durationMs: 0, kind: 'skipped', reason: 'SPECIAL_FILE' }
   const outcome = await signAt(deps, name, async () => await resolvePath(join(directory.absolutePath, name), roots), context)
-  const reason = outcome.kind === 'failed' ? skipReason(outcome.error) : undefined
-  return reason === undefined ? outcome : { ...about(outcome), kind: 'skipped', reason }
+  if (outcome.kind !== 'failed') return outcome
+  const { kind: _failed, error, ...about } = outcome
+  const reason = skipReason(error)
+  return reason === undefined ? outcome : { ...about, kind: 'skipped', reason }
 }
 
 async function signAt(deps: SignPathDeps, name: string, resolve: () => Promise<SafePath>, context: SignContext): Promise<Outcome> {
@@ -55,10 +57,6 @@ async function signAt(deps: SignPathDeps, name: string, resolve: () => Promise<S
     at({ root: place.root.name, relativePath: place.relativePath })
     return await signFile(deps, place, context)
   })
-}
-
-function about({ name, durationMs, place }: Outcome): Pick<Outcome, 'name' | 'durationMs' | 'place'> {
-  return { name, durationMs, ...(place === undefined ? {} : { place }) }
 }
 
 function skipReason(error: unknown): SkipReason | undefined {

@@ -1,5 +1,6 @@
 import { execFile, spawnSync } from 'node:child_process'
-import { createPrivateKey, createVerify, generateKeyPairSync, X509Certificate } from 'node:crypto'
+import { createVerify, generateKeyPairSync, X509Certificate } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -57,7 +58,7 @@ void test('every form of every key size holds the same signature, which node:cry
   const path = putPackage(root, 'PkgB', { filesets })
   const bytes = readFileSync(path)
   for (const [index, bits] of BITS.entries()) {
-    const publicKey = pairs[index]?.publicKey as ReturnType<typeof createPrivateKey>
+    const publicKey = pairs[index]?.publicKey as KeyObject
     const made = await signed(client, path, keyidOf(bits))
     const [record, sig, dsb, dsc] = (await Promise.all(['record', 'sig', 'dsb', 'dsc'].map(async (form) => await exported(client, made, form)))) as [Answer, Answer, Answer, Answer]
     t.strictSame([record, sig, dsb, dsc].map(({ status }) => status), [200, 200, 200, 200])
@@ -91,10 +92,10 @@ void test('a package with a block is signed over the bytes before it, and its ne
   const { client, root } = await scene(t)
   const bytes = writePackage(packageSource('PkgA'))
   const path = join(root, 'signed.bff')
-  writeFileSync(path, withBlock(bytes, pairs[0]?.privateKey as ReturnType<typeof createPrivateKey>))
+  writeFileSync(path, withBlock(bytes, pairs[0]?.privateKey as KeyObject))
   const made = await signed(client, path, '2048')
   t.match(made, { sizeBytes: bytes.length, format: 'installp' })
-  t.ok(createVerify('RSA-SHA256').update(bytes).verify(pairs[0]?.publicKey as ReturnType<typeof createPrivateKey>, made.signature, 'base64'))
+  t.ok(createVerify('RSA-SHA256').update(bytes).verify(pairs[0]?.publicKey as KeyObject, made.signature, 'base64'))
 })
 
 void test('RSA-3072 warns wherever its block could be wanted, and a switch forbids the block', async (t) => {
@@ -117,7 +118,7 @@ void test('a form that a signature does not have is FORM_NOT_AVAILABLE, with the
   const detached = await signed(client, fix, '2048')
   t.match(detached, { format: 'compress', records: [] })
   for (const form of ['record', 'dsc', 'dsb']) t.match(problemIn(await exported(client, detached, form)), { status: 422, code: 'FORM_NOT_AVAILABLE' }, form)
-  t.ok(createVerify('RSA-SHA256').update(readFileSync(fix)).verify(pairs[0]?.publicKey as ReturnType<typeof createPrivateKey>, (await exported(client, detached, 'sig')).bytes))
+  t.ok(createVerify('RSA-SHA256').update(readFileSync(fix)).verify(pairs[0]?.publicKey as KeyObject, (await exported(client, detached, 'sig')).bytes))
   const twice = await client.ask('/sign', { method: 'POST', body: { keyid: '2048', digest: { sha256: '0'.repeat(64) }, sizeBytes: 1, filename: 'x', package: 'PkgX', filesets: [{ fileset: 'PkgX.rte', vrmf: '1.0.0.0' }, { fileset: 'PkgX.rte', vrmf: '1.0.0.1' }] } })
   const { id } = (JSON.parse(twice.text) as { signatures: Record<string, Signature> }).signatures['x'] as Signature
   t.equal((await client.ask(`/signatures/${id}/dsc`)).status, 200)
