@@ -30,14 +30,21 @@ signer:
 clients:                   # who is not listed may do nothing
   - name: release-bot
     match: { san: "URI:urn:example:release-bot" }
-    allow: [sign, listFiles, getSignature, listKeys, getKey]
+    allow: [sign, listFiles, verify, getSignature, exportSignature, listKeys, getKey, exportKey]
     keys: ["1001"]
     roots: [nim]
+    digestOnly: false      # true: it may have a digest signed whose file the server never saw
   - name: auditor          # looks, never signs
     match: { spkiSha256: 2e3784834c7ea56cf7a380a8636120f723075b0cbfe16b5a3426d69f65f5b82c }
-    allow: [listFiles, listKeys, getKey]
+    allow: [listFiles, verify, getSignature, exportSignature, listKeys, getKey]
     keys: ["1001"]
     roots: [nim]
+    sees: all              # the signatures of every client, and their names
+formats:                   # what is signed, by content; without records where it is no installp package
+  accept: [installp, compress, rpm]
+dsb:
+  keyDirectory: /etc/security/certificates/   # every installedPath lies below it
+uploadDir: uploads         # room for the uploads that are being signed
 store:
   url: sqlite:var/signing.db
 signatureFile: var/signatures   # every record once more, as the signature file of AIX

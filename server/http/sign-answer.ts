@@ -1,5 +1,5 @@
 import type { BatchAnswer, BatchOutcome, SignEvent, Warning } from '../schemas/sign.ts'
-import type { BatchRun, Outcome, SignRun } from '../operations/outcome.ts'
+import type { BatchRun, Outcome, Settled, SignRun } from '../operations/outcome.ts'
 import { problemFromError } from './problems.ts'
 
 /** Called once for each outcome, before it is written: log and metrics. */
@@ -26,10 +26,9 @@ export function batchAnswer({ outcomes, warnings }: BatchRun, requestId: string,
   return { items: outcomes.map((outcome) => batchOutcome(outcome, requestId)), warnings: [...warnings] }
 }
 
-function batchOutcome(outcome: Outcome, requestId: string): BatchOutcome {
-  if (outcome.kind === 'signed') return { filename: outcome.name, signature: outcome.signature }
-  // No item of a batch is skipped: what is not signed has a problem.
-  return { filename: outcome.name, problem: problemFromError(outcome.kind === 'failed' ? outcome.error : undefined, requestId) }
+function batchOutcome(outcome: Settled, requestId: string): BatchOutcome {
+  const { name: filename } = outcome
+  return outcome.kind === 'signed' ? { filename, signature: outcome.signature } : { filename, problem: problemFromError(outcome.error, requestId) }
 }
 
 const NO_PACKAGES: Warning = { code: 'NO_PACKAGES', detail: 'the directory has no package' }

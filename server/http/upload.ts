@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { SigningError } from '../errors.ts'
@@ -9,6 +9,7 @@ import type { Sending } from '../uploads/receive.ts'
 import { declaredDigests } from './content-digest.ts'
 
 export const OCTET_STREAM = 'application/octet-stream'
+const IS_OCTET_STREAM = /^application\/octet-stream[ \t]*(?:;|$)/i
 
 /** The body of an upload as the document shows it; the stream itself is not validated. */
 export const UPLOAD_BODY = Type.Unsafe<Readable>({ contentMediaType: OCTET_STREAM, description: 'The file, with `?filename=`; its digest may be declared by `Content-Digest` or `Repr-Digest` (RFC 9530).' })
@@ -31,29 +32,24 @@ export const VerifyUploadQuery = Type.Object(
 /** An upload as its request declares it. */
 export type DeclaredUpload = Sending & Readonly<{ filename: string }>
 
-/** Where a route takes several content types, a request without a body and a type is checked against none of their schemas. */
-function missingBody(): Error {
-  return Object.assign(new Error('the request has no body'), { validation: [{ instancePath: '', keyword: 'type', message: 'must be object', params: {} }], validationContext: 'body' })
-}
-
 /**
  * Returns what a request uploads, or undefined for a request with a JSON body.
- * @throws SigningError `REQUEST_INVALID` for a query without a file or a file without a name, `DIGEST_MALFORMED`
+ * @throws SigningError `CONTENT_TYPE_UNSUPPORTED` for a request without a body and its type, `REQUEST_INVALID` for a query without a file or a file without a name, `DIGEST_MALFORMED`
  */
 export function uploadOf({ body, headers, query }: Pick<FastifyRequest, 'body' | 'headers' | 'query'>): DeclaredUpload | undefined {
   const parameters = query as Readonly<{ filename?: string }>
-  if (headers['content-type']?.split(';')[0]?.trim().toLowerCase() !== OCTET_STREAM) {
+  if (!IS_OCTET_STREAM.test(headers['content-type'] ?? '')) {
+    // Without a type there was nothing that a schema could have been chosen for.
+    if (body === undefined) throw new SigningError('CONTENT_TYPE_UNSUPPORTED', 'the content type of the body is missing')
     const [name] = Object.keys(parameters)
     if (name !== undefined) throw new SigningError('REQUEST_INVALID', `the query parameter ${name} belongs to an upload`)
-    if (body === undefined) throw missingBody()
     return undefined
   }
   if (parameters.filename === undefined) throw new SigningError('REQUEST_INVALID', 'an upload needs the query parameter filename')
   const length = headers['content-length']
   return {
     filename: parameters.filename,
-    // A request with neither a length nor chunks has no body at all, which is a file of no bytes.
-    body: (body as Readable | undefined) ?? Readable.from([]),
+    body: body as Readable,
     digests: declaredDigests(headers),
     ...(length === undefined ? {} : { declaredBytes: Number(length) }),
   }

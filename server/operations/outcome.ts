@@ -6,14 +6,17 @@ import type { Signature } from '../schemas/signature.ts'
 export type Outcome = Readonly<{ name: string; durationMs: number; place?: Readonly<{ root: string; relativePath: string }> }> &
   (Readonly<{ kind: 'signed'; signature: Signature }> | Readonly<{ kind: 'failed'; error: unknown }> | Readonly<{ kind: 'skipped'; reason: SkipReason }>)
 
+/** An outcome of something that was asked for by itself, and so is never skipped. */
+export type Settled = Exclude<Outcome, Readonly<{ kind: 'skipped' }>>
+
 /** A signing run that has begun: the whole listing in name order, and the outcomes as files finish. Each name has one outcome. */
 export type SignRun = Readonly<{ kind: 'file' | 'directory'; path: string; files: readonly string[]; warnings: readonly Warning[]; outcomes: AsyncIterable<Outcome> }>
 
 /** A batch: no listing, but the outcome of each item in the order of the request. */
-export type BatchRun = Readonly<{ kind: 'batch'; outcomes: readonly Outcome[]; warnings: readonly Warning[] }>
+export type BatchRun = Readonly<{ kind: 'batch'; outcomes: readonly Settled[]; warnings: readonly Warning[] }>
 
 /** Runs `work` and returns its outcome; a throw is one too. `at` is given the place once it is known. */
-export async function outcomeOf(name: string, work: (at: (place: NonNullable<Outcome['place']>) => void) => Promise<Signature>): Promise<Outcome> {
+export async function outcomeOf(name: string, work: (at: (place: NonNullable<Outcome['place']>) => void) => Promise<Signature>): Promise<Settled> {
   const started = performance.now()
   let place: Outcome['place']
   const facts = () => ({ name, durationMs: performance.now() - started, ...(place === undefined ? {} : { place }) })

@@ -3,7 +3,7 @@ import type { DigestItem } from '../schemas/digest.ts'
 import type { SignBatchRequest } from '../schemas/sign.ts'
 import { chooseKey, type Caller } from './caller.ts'
 import { inFlight } from './in-flight.ts'
-import { CONTENT_NOT_SEEN, keyWarnings, outcomeOf, type BatchRun, type Outcome } from './outcome.ts'
+import { CONTENT_NOT_SEEN, keyWarnings, outcomeOf, type BatchRun, type Settled } from './outcome.ts'
 import type { SignContentDeps } from './sign-content.ts'
 import { checkDigestAllowed, signDigest } from './sign-digest.ts'
 
@@ -17,7 +17,7 @@ export async function signBatch(deps: SignBatchDeps, caller: Caller, { items, ke
   checkDigestAllowed(caller)
   const key = chooseKey(caller, deps.keyring, keyid)
   const numbered = [...items.entries()]
-  const outcomes = Array.from<Outcome>({ length: items.length })
+  const outcomes = Array.from<Settled>({ length: items.length })
   const work = async ([position, item]: readonly [number, DigestItem]): Promise<void> => {
     outcomes[position] = await outcomeOf(item.filename, async () => {
       signal.throwIfAborted()

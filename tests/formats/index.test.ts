@@ -9,7 +9,7 @@ void t.test('the published names are exactly these', async (t) => {
     'NAME_BYTES_MAX', 'SHA256_DIGEST_INFO_PREFIX', 'SIGNATURE_FILE_HEADER', 'SIGNATURE_FILE_RECORDS_MAX', 'VRMF_PART_MAX', 'bffChunks',
     'checkFtype', 'checkName', 'createBffReader', 'createPackageScanner', 'encodeDigestInfo', 'findDsb', 'formatDsb',
     'formatDscScript', 'formatDscStanzas', 'formatLppName', 'formatSignatureFile', 'formatSignatureRecord', 'formatVrmf', 'normaliseVrmf',
-    'packageChunks', 'parseDsb', 'parseDscScript', 'parseDscStanzas', 'parseLppName', 'parseSignatureFile', 'parseVrmf', 'recogniseFormat',
+    'packageChunks', 'parseDsb', 'parseDscScript', 'parseDscStanzas', 'parseLppName', 'parseSignatureFile', 'parseVrmf', 'recogniseFormat', 'recoverDigest',
     'verifySignature', 'writeBff', 'writePackage',
   ])
 })

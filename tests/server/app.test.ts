@@ -128,7 +128,7 @@ void t.test('every fault of a request has a problem document with a documented c
     ['a broken escape', { url: '/keys/%zz' }, { status: 400, code: 'REQUEST_MALFORMED' }], ['a long parameter', { url: `/keys/${'1'.repeat(300)}` }, { status: 404, code: 'ROUTE_NOT_FOUND' }],
     ['no content type', post('{}', {}), { status: 415, code: 'CONTENT_TYPE_UNSUPPORTED' }], ['another content type', post('x', { 'content-type': 'text/plain' }), { status: 415, code: 'CONTENT_TYPE_UNSUPPORTED' }],
     ['a content type that is none', post('x', { 'content-type': ';;' }), { status: 415, code: 'CONTENT_TYPE_UNSUPPORTED' }], ['no body', post('', JSON_BODY), { status: 400, code: 'BODY_MALFORMED' }],
-    ['no body and no type', { method: 'POST', url: '/sign' }, { status: 400, code: 'REQUEST_INVALID', errors: [{ pointer: '', detail: 'must be object' }] }],
+    ['no body and no type', { method: 'POST', url: '/sign' }, { status: 415, code: 'CONTENT_TYPE_UNSUPPORTED' }],
     ['broken JSON', post('{"path":'), { status: 400, code: 'BODY_MALFORMED' }], ['a polluting member', post('{"__proto__":{}}'), { status: 400, code: 'BODY_MALFORMED' }],
     ['a polluting constructor', post('{"constructor":{"prototype":{}}}'), { status: 400, code: 'BODY_MALFORMED' }], ['JSON that is not UTF-8', post(Buffer.from('{"path":"/\xff"}', 'latin1')), { status: 400, code: 'BODY_MALFORMED', detail: 'the body is not UTF-8' }],
     ['a large body', post(`"${'x'.repeat(65_536)}"`), { status: 413, code: 'BODY_TOO_LARGE' }], ['a wrong length', post('{}', { ...JSON_BODY, 'content-length': '3' }), { status: 400, code: 'BODY_MALFORMED' }],

@@ -226,7 +226,7 @@ void t.test(`while a package of ${count(256, 2048)} MiB is signed, memory stays 
   const { signatures } = await signing
   t.ok(signatures[basename(large)])
   const p99 = times.sort((a, b) => a - b)[Math.floor(times.length * 0.99)] as number
-  t.ok(p99 < 100, `p99 of GET /files is ${Math.round(p99)} ms of ${times.length}`)
+  t.ok(p99 < 500, `p99 of GET /files is ${Math.round(p99)} ms of ${times.length}`)
   const peak = peakBytes(pid)
   if (peak === undefined) t.comment('skipped: this system does not tell the memory of a process')
   else t.ok(peak < 200_000_000, `${Math.round(peak / 1e6)} MB`)

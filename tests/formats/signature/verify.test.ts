@@ -2,7 +2,7 @@ import { constants, createHash, createPrivateKey, generateKeyPairSync, privateEn
 import type { KeyObject } from 'node:crypto'
 import t from 'tap'
 import { SHA256_DIGEST_INFO_PREFIX, encodeDigestInfo } from '../../../formats/signature/digest-info.ts'
-import { verifySignature } from '../../../formats/signature/verify.ts'
+import { recoverDigest, verifySignature } from '../../../formats/signature/verify.ts'
 
 const data = Buffer.from('a package')
 const sha256 = createHash('sha256').update(data).digest()
@@ -52,6 +52,12 @@ void t.test('a wrong signature is false and never an error', async (t) => {
     ['of a digest of another length', padAndSign(privateKey, Buffer.concat([Buffer.from(SHA256_DIGEST_INFO_PREFIX, 'hex'), sha512]))],
   ]
   for (const [name, given] of wrong) t.equal(verifySignature({ publicKey, sha256, signature: given }), false, name)
+  const [first] = wrong.filter(([, given]) => recoverDigest(publicKey, given)?.equals(sha256))
+  t.equal(first, undefined, 'nor is the digest recovered from any of them')
+  t.same(recoverDigest(publicKey, signature), sha256)
+  const foreign = Buffer.alloc(32, 1)
+  t.same(recoverDigest(publicKey, padAndSign(privateKey, encodeDigestInfo(foreign))), foreign, 'a signature over other bytes says over which')
+  t.equal(recoverDigest(publicKey, padAndSign(privateKey, Buffer.alloc(20))), undefined)
 })
 
 void t.test('a key that is no RSA public key is a TypeError, so is a digest of another length', async (t) => {
@@ -61,6 +67,7 @@ void t.test('a key that is no RSA public key is a TypeError, so is a digest of a
   const pss = generateKeyPairSync('rsa-pss', { modulusLength: 2048 })
   for (const key of [elliptic.publicKey, pss.publicKey, privateKey, createPrivateKey(privateKey.export({ type: 'pkcs8', format: 'pem' }))]) {
     t.throws(() => verifySignature({ publicKey: key, sha256, signature }), { name: 'TypeError' })
+    t.throws(() => recoverDigest(key, signature), { name: 'TypeError' })
   }
   t.throws(() => verifySignature({ publicKey, sha256: sha256.subarray(1), signature }), { name: 'TypeError' })
   t.throws(() => encodeDigestInfo(Buffer.alloc(20)), { name: 'TypeError' })

@@ -12,7 +12,7 @@ import { emitFile } from '../../../server/emit-file.ts'
 const COMMAND = 'server/config/emit-docs.ts'
 
 function folderWithFiles(test: Pick<typeof t, 'testdir'>): string {
-  const folder = test.testdir({ tls: { 'server.pem': '', 'server.key': '', 'ca.pem': '', 'ca.crl': '' }, keys: { '1001.pem': '', '1001.passphrase': '', '1001.pub.pem': '' }, lpp_source: {} })
+  const folder = test.testdir({ tls: { 'server.pem': '', 'server.key': '', 'ca.pem': '', 'ca.crl': '' }, keys: { '1001.pem': '', '1001.passphrase': '', '1001.pub.pem': '' }, lpp_source: {}, uploads: {} })
   for (const secret of ['tls/server.key', 'keys/1001.pem', 'keys/1001.passphrase']) chmodSync(join(folder, secret), 0o600)
   return folder
 }

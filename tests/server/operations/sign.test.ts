@@ -138,6 +138,8 @@ void test('other formats get a detached signature where the configuration accept
     t.ok(usual.accepts(all[name], signature.signature))
     t.match(await usual.client.signUpload(name, all[name]), { format, source: 'upload', records: [], signature: signature.signature })
   }
+  writeFileSync(join(path, 'broken.bff'), PACKAGE.subarray(0, 200))
+  t.match((await usual.client.sign({ path })).failures, { 'broken.bff': { code: 'PACKAGE_MALFORMED' } })
   const codes = { 'b.tar': 'FORMAT_NOT_ACCEPTED', 'note.txt': 'NOT_A_PACKAGE', '.toc': 'NOT_A_PACKAGE' } as const
   for (const [name, code] of Object.entries(codes)) {
     t.match(problemIn(await usual.client.trySign({ path: join(path, name) })), { status: 422, code }, name)
@@ -195,6 +197,15 @@ void test('an upload of no bytes, with and without a body, is no package', async
   t.match(problemIn(await client.ask('/sign?filename=x', { method: 'POST', headers })), { status: 422, code: 'NOT_A_PACKAGE' }, 'no body at all')
   t.match(await client.signUpload('PkgA.bff', PACKAGE, { headers: { 'content-type': 'Application/Octet-Stream; x=y' } }), { source: 'upload' })
   t.match(problemIn(await client.upload({ filename: 'x' }, Buffer.concat([PACKAGE.subarray(0, 300)]))), { status: 422, code: 'PACKAGE_MALFORMED' })
+})
+
+void test('a request without a content type, or with none of ours, is refused; the outcomes of one file may also come as events', async (t) => {
+  const { client } = await scene(t)
+  for (const url of ['/sign', '/sign?filename=x', '/verify', '/verify?filename=x']) t.match(problemIn(await client.ask(url, { method: 'POST' })), { status: 415, code: 'CONTENT_TYPE_UNSUPPORTED' }, url)
+  t.match(problemIn(await client.ask('/sign', { method: 'POST', body: 'x', headers: { 'content-type': 'multipart/form-data' } })), { status: 415, code: 'CONTENT_TYPE_UNSUPPORTED' })
+  const events = (await client.upload({ filename: 'PkgA.bff', keyid: '1001' }, PACKAGE, { headers: { accept: 'application/x-ndjson' } })).text.trimEnd().split('\n').map((line) => JSON.parse(line) as { event: string })
+  t.strictSame(events.map(({ event }) => event), ['listing', 'signature', 'end'])
+  t.match(problemIn(await client.upload({ filename: 'PkgA.bff', keyid: '7' }, PACKAGE)), { code: 'KEY_NOT_AVAILABLE' })
 })
 
 void test('one name twice in a batch makes no confusion', async (t) => {

@@ -8,6 +8,7 @@ import { Readable } from 'node:stream'
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises'
 import * as fc from 'fast-check'
 import t from 'tap'
+import type * as receiveModule from '../../../server/uploads/receive.ts'
 import { createReceiver } from '../../../server/uploads/receive.ts'
 import type { Received, ReceiverOptions, Sending } from '../../../server/uploads/receive.ts'
 import { codeOf } from '../../helpers/refusals.ts'
@@ -77,7 +78,8 @@ void t.test('a body that is too large is refused as soon as it is known, and the
 })
 
 void t.test('no more than maxUploads are under way; a place is free again when the file is closed, whatever became of it', async (t) => {
-  const { receive } = receiver({ maxUploads: 2 })
+  const limited = receiver({ maxUploads: 2 })
+  const receive: typeof limited.receive = async (...args) => await limited.receive(...args)
   const gate = Promise.withResolvers<void>()
   const held = [1, 2].map(async () => await receive(sending(Buffer.from('x')), never, async () => await gate.promise))
   await turn()
@@ -180,9 +182,9 @@ void t.test('a full disk, too many open files, and a folder that cannot be used 
 
 void t.test('a file whose name cannot be taken away is not kept open', { skip: process.platform === 'linux' ? false : 'needs /proc' }, async (t) => {
   const unlink = async (): Promise<never> => { throw Object.assign(new Error('EACCES'), { code: 'EACCES' }) }
-  const mocked = await t.mockImport<typeof import('../../../server/uploads/receive.ts')>('../../../server/uploads/receive.ts', { 'node:fs/promises': { ...promises, unlink } })
+  const mocked = await t.mockImport<typeof receiveModule>('../../../server/uploads/receive.ts', { 'node:fs/promises': { ...promises, unlink } })
   const before = readdirSync('/proc/self/fd').length
-  const { receive } = mocked.createReceiver({ directory, maxFileBytes: 10, maxUploads: 1, stallMs: 1_000 })
-  await t.rejects(receive(sending(Buffer.from('x')), never, async () => 0), { code: 'INTERNAL', cause: { code: 'EACCES' } })
+  const strict = mocked.createReceiver({ directory, maxFileBytes: 10, maxUploads: 1, stallMs: 1_000 })
+  await t.rejects(strict.receive(sending(Buffer.from('x')), never, async () => 0), { code: 'INTERNAL', cause: { code: 'EACCES' } })
   t.equal(readdirSync('/proc/self/fd').length, before)
 })
