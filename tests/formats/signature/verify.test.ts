@@ -52,7 +52,7 @@ void t.test('a wrong signature is false and never an error', async (t) => {
     ['of a digest of another length', padAndSign(privateKey, Buffer.concat([Buffer.from(SHA256_DIGEST_INFO_PREFIX, 'hex'), sha512]))],
   ]
   for (const [name, given] of wrong) t.equal(verifySignature({ publicKey, sha256, signature: given }), false, name)
-  const [first] = wrong.filter(([, given]) => recoverDigest(publicKey, given)?.equals(sha256))
+  const first = wrong.find(([, given]) => recoverDigest(publicKey, given)?.equals(sha256))
   t.equal(first, undefined, 'nor is the digest recovered from any of them')
   t.same(recoverDigest(publicKey, signature), sha256)
   const foreign = Buffer.alloc(32, 1)

@@ -84,14 +84,13 @@ void test('a single file has its place in its outcome once that is known, signed
   }
 })
 
-void test('a fault of ours, and a path that is gone in the moment between two looks, are failures of that file', async (t) => {
+void test('a fault of ours, and a path that is gone in the moment between two looks, are told as such', async (t) => {
   const { root, deps } = await bench(t, { inspector: { inspect: async () => await Promise.reject(new TypeError('a fault of ours')) } as unknown as Inspector })
   const path = putPackage(root)
   t.match(await outcomesOf((await sign(deps, caller, { path: root }, never)) as SignRun), { 'PkgA.1.0.0.0.bff': /a fault of ours/ })
   const lstat = async (): Promise<never> => await Promise.reject(Object.assign(new Error('ENOENT'), { code: 'ENOENT' }))
   const { signPath } = await t.mockImport<typeof signPathModule>('../../../server/operations/sign-path.ts', { 'node:fs/promises': { ...promises, lstat } })
-  const run = await signPath(deps, caller, { path }, never)
-  t.equal(run.kind, 'file')
+  await t.rejects(signPath(deps, caller, { path }, never), { code: 'FILE_CHANGED' })
 })
 
 void test('after an abort no further file is begun', async (t) => {
