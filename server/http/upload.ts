@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { SigningError } from '../errors.ts'
@@ -49,8 +49,7 @@ export function uploadOf({ body, headers, query }: Pick<FastifyRequest, 'body' |
   const length = headers['content-length']
   return {
     filename: parameters.filename,
-    // A request with neither a length nor chunks has no body at all, which is a file of no bytes.
-    body: (body as Readable | undefined) ?? Readable.from([]),
+    body: body as Readable,
     digests: declaredDigests(headers),
     ...(length === undefined ? {} : { declaredBytes: Number(length) }),
   }

@@ -25,9 +25,9 @@ const FORMAT: Readonly<Record<Timestamp['syntax'], (seconds: number) => string>>
 }
 
 /**
- * Returns the signer that needs no command: a signature, RSASSA-PKCS1-v1_5 with SHA-256 over the signed
- * bytes, in padded base64, and for a package one record per fileset in the order of `lpp_name`, all with this signature. The timestamp is seconds since 1970 (`epoch`) or 14 digits
- * in UTC (`yyyymmddhhmmss`), of the volume record (`build`), of the `lpp_name` member (`lppName`) or of now (`signing`).
+ * Returns the signer that needs no command: a signature, RSASSA-PKCS1-v1_5 with SHA-256 over the signed bytes, in padded base64, and for
+ * a package one record per fileset in the order of `lpp_name`, all with this signature. The timestamp is seconds since 1970 (`epoch`) or
+ * 14 digits in UTC (`yyyymmddhhmmss`), of the volume record (`build`), of the `lpp_name` member (`lppName`) or of now (`signing`).
  *
  * `sign` rejects with the reason of an aborted signal.
  * @throws SigningError (from `sign`) whatever the key throws; `SIGNER_NOT_AVAILABLE` for a key that only a command can use
@@ -56,6 +56,9 @@ async function signatureOf({ sha256 }: Signable, key: OpenedKey): Promise<string
   return (await key.key.sign(sha256)).toString('base64')
 }
 
-function recordsOf({ package: name, ftype, filesets }: InstallpInfo, same: Pick<SignatureRecord, 'keyid' | 'timestamp' | 'signature'>): Made['records'] {
-  return filesets.map(({ fileset, vrmf }) => ({ ...same, package: name, fileset, ftype, vrmf }))
+type Common = Pick<SignatureRecord, 'keyid' | 'timestamp' | 'signature'>
+
+function recordsOf({ package: name, ftype, filesets }: InstallpInfo, { keyid, timestamp, signature }: Common): Made['records'] {
+  // In the order in which people and programs have always seen the members.
+  return filesets.map(({ fileset, vrmf }) => ({ keyid, package: name, timestamp, fileset, ftype, vrmf, signature }))
 }
