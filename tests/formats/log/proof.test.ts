@@ -1,11 +1,12 @@
 import { generateKeyPairSync } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { signCheckpoint } from '../../../formats/log/checkpoint.ts'
-import { formatEntry } from '../../../formats/log/entry.ts'
+import { formatEntry, parseEntry } from '../../../formats/log/entry.ts'
 import { appendLeaves, emptyRange, hashLeaf, rangeRoot } from '../../../formats/log/merkle.ts'
 import { formatProof, parseProof, verifyProof } from '../../../formats/log/proof.ts'
 import type { LogProof } from '../../../formats/log/proof.ts'
-import { makeVerifierKey } from '../../../formats/log/verifier-key.ts'
+import { makeVerifierKey, parseVerifierKey } from '../../../formats/log/verifier-key.ts'
 import { naiveInclusion } from '../../helpers/naive-tree.ts'
 
 // The example of c2sp.org/tlog-proof, with the signatures that it leaves out taken from the one of c2sp.org/tlog-checkpoint.
@@ -46,6 +47,19 @@ void t.test('the proof of the specification reads and prints back', async (t) =>
   const bare = EXAMPLE.replace(/^extra .*\n/m, '')
   t.notOk('extra' in parseProof(Buffer.from(bare)))
   t.equal(formatProof(parseProof(bare)), bare)
+})
+
+void t.test('the proof on the page about the log verifies with the key on that page, and proves the entry on it', async (t) => {
+  const page = readFileSync(new URL('../../../docs/formats/log.md', import.meta.url), 'utf8')
+  const blocks = [...page.matchAll(/^```[a-z]*\n(.*?)^```$/gms)].map(([, block = '']) => block)
+  const find = (start: string): string => blocks.find((block) => block.startsWith(start)) ?? ''
+  const proof = parseProof(find('c2sp.org/tlog-proof@v1\n'))
+  const key = parseVerifierKey(find('signing.example/log+').trimEnd())
+  const { entry, checkpoint: { size } } = verifyProof({ proof, trust: { keys: [key] } })
+  t.equal(`${entry.toString()}\n`, find('{"at"'))
+  t.match(parseEntry(entry), { kind: 'start' })
+  t.equal(proof.checkpoint, find('signing.example/log\n'))
+  t.equal(size, 3)
 })
 
 void t.test('each entry of a log is proven by its proof, alone or with the entry at hand', async (t) => {
