@@ -1,4 +1,4 @@
-/** The byte formats of AIX package signing, published as `signing-server/formats`: no file, no network, no clock. */
+/** The byte formats of AIX package signing and of the server's log, published as `signing-server/formats`: no file, no network, no clock. */
 export { FORMAT_ERROR_CODES, FormatError } from './error.ts'
 export type { FormatErrorCode } from './error.ts'
 
@@ -34,3 +34,23 @@ export type { DsbKey, DsbKeyOptions } from './signature/dsb-key.ts'
 export { DSB_TAIL_BYTES, findDsb } from './signature/dsb-find.ts'
 export type { DsbFinding } from './signature/dsb-find.ts'
 export { formatDscScript, formatDscStanzas, parseDscScript, parseDscStanzas } from './signature/dsc.ts'
+
+export { HASH_BYTES, appendLeaves, emptyRange, hashLeaf, hashNode, rangeNodes, rangeRoot, readRange } from './log/merkle.ts'
+export type { CompactRange, HashReader, NodePosition, TreeNode } from './log/merkle.ts'
+export { consistencyNodes, consistencyProof, inclusionNodes, inclusionProof, verifyConsistency, verifyInclusion } from './log/merkle-proof.ts'
+export type { LeafPosition, TreeHead, TreeSizes } from './log/merkle-proof.ts'
+export { TILE_WIDTH, createTileReader, formatTilePath, parseTile, parseTilePath, tileInTree, tilesOfNodes, tilesOfTree } from './log/tile.ts'
+export type { TilePosition, TileResource } from './log/tile.ts'
+export { ENTRY_BYTES_MAX, formatBundle, parseBundle } from './log/bundle.ts'
+export { formatEntry, parseEntry } from './log/entry.ts'
+export type {
+  ConfigurationEntry, EntryRecord, FailureEntry, KeyEntry, LogEntry, RefusalEntry, SignatureEntry, StartEntry, StopEntry,
+} from './log/entry.ts'
+export { formatVerifierKey, makeVerifierKey, parseVerifierKey } from './log/verifier-key.ts'
+export type { VerifierKey } from './log/verifier-key.ts'
+export { NOTE_BYTES_MAX, formatNote, parseNote, signText, verifyNote } from './log/note.ts'
+export type { NoteSignature, SignedNote } from './log/note.ts'
+export { formatCheckpoint, openCheckpoint, parseCheckpoint, signCheckpoint } from './log/checkpoint.ts'
+export type { Checkpoint, CheckpointTrust } from './log/checkpoint.ts'
+export { PROOF_BYTES_MAX, formatProof, parseProof, verifyProof } from './log/proof.ts'
+export type { LogProof, ProvenEntry } from './log/proof.ts'
