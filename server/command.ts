@@ -84,8 +84,8 @@ async function untilStopped(server: RunningServer, log: Logger): Promise<void> {
     if (signals > 1) process.exit(signal === 'SIGINT' ? 130 : 143)
     server.close().then(stopped, reject)
   }
-  process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
-  await promise.finally(() => process.off('SIGTERM', onSignal).off('SIGINT', onSignal))
+  process.on('SIGTERM', onSignal).on('SIGINT', onSignal).on('SIGHUP', onSignal)
+  await promise.finally(() => process.off('SIGTERM', onSignal).off('SIGINT', onSignal).off('SIGHUP', onSignal))
 }
 
 function complain(error: unknown, { complain: write }: CommandIo): number {

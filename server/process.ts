@@ -141,8 +141,9 @@ async function openApp(config: Config, parts: Parts, { log, stopping }: Readonly
     dsb: config.dsb,
     receiver: createReceiver({ directory: config.uploadDir ?? tmpdir(), maxFileBytes: config.limits.fileBytes, maxUploads: config.limits.uploads, stallMs: config.limits.requestMs }),
     maxEntries: config.limits.directoryEntries,
-    // Enough that every thread has its next file at hand while the answers of the last ones travel.
-    concurrency: 4 * availableParallelism(),
+    // Of one request: enough that every thread has its next file at hand while the answers of the last ones travel; and no more than
+    // the command runs at once, so that a directory never fills the command's waiting line by itself.
+    concurrency: config.signer.kind === 'command' ? config.signer.concurrency : 4 * availableParallelism(),
     stop: stopping.signal,
     draining: stopping.draining,
     bodyBytes: config.limits.bodyBytes,

@@ -822,7 +822,7 @@ export interface operations {
                     readonly "application/x-ndjson": components["schemas"]["SignEvent"];
                 };
             };
-            /** @description `REQUEST_INVALID` Request invalid; `BODY_MALFORMED` Body is not JSON; `PATH_MALFORMED` Path malformed; `DIGEST_MALFORMED` Digest header malformed; `DIGEST_MISMATCH` Digest differs; `KEYID_REQUIRED` Key not named */
+            /** @description `REQUEST_MALFORMED` Not an HTTP request; `REQUEST_INVALID` Request invalid; `BODY_MALFORMED` Body is not JSON; `PATH_MALFORMED` Path malformed; `DIGEST_MALFORMED` Digest header malformed; `DIGEST_MISMATCH` Digest differs; `KEYID_REQUIRED` Key not named */
             readonly 400: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -833,6 +833,15 @@ export interface operations {
             };
             /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed; `PATH_OUTSIDE_ROOTS` Path outside the roots; `PATH_UNREADABLE` Path unreadable; `DIGEST_NOT_ALLOWED` Digest alone not allowed; `KEY_NOT_AVAILABLE` Key not available */
             readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `ROUTE_NOT_FOUND` No such route */
+            readonly 404: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -878,6 +887,15 @@ export interface operations {
             };
             /** @description `FILE_NAME_REFUSED` File name refused; `FILE_KIND_REFUSED` Not a regular file; `NOT_A_PACKAGE` Not a package; `PACKAGE_MALFORMED` Package malformed; `DSB_MALFORMED` Signature block malformed; `DSB_STACKED` More than one signature block; `FORMAT_NOT_ACCEPTED` Format not accepted; `DIGEST_NOT_SIGNABLE` Digest alone cannot be signed */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `HEADERS_TOO_LARGE` Header fields too large */
+            readonly 431: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -966,7 +984,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["FileList"];
                 };
             };
-            /** @description `REQUEST_INVALID` Request invalid; `PATH_MALFORMED` Path malformed */
+            /** @description `REQUEST_MALFORMED` Not an HTTP request; `REQUEST_INVALID` Request invalid; `PATH_MALFORMED` Path malformed */
             readonly 400: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -977,6 +995,24 @@ export interface operations {
             };
             /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed; `PATH_OUTSIDE_ROOTS` Path outside the roots; `PATH_UNREADABLE` Path unreadable */
             readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `ROUTE_NOT_FOUND` No such route */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `REQUEST_TIMEOUT` Request too slow */
+            readonly 408: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -1004,6 +1040,15 @@ export interface operations {
             };
             /** @description `FILE_NAME_REFUSED` File name refused */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `HEADERS_TOO_LARGE` Header fields too large */
+            readonly 431: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -1061,7 +1106,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Verification"];
                 };
             };
-            /** @description `REQUEST_INVALID` Request invalid; `BODY_MALFORMED` Body is not JSON; `PATH_MALFORMED` Path malformed; `DIGEST_MALFORMED` Digest header malformed; `DIGEST_MISMATCH` Digest differs */
+            /** @description `REQUEST_MALFORMED` Not an HTTP request; `REQUEST_INVALID` Request invalid; `BODY_MALFORMED` Body is not JSON; `PATH_MALFORMED` Path malformed; `DIGEST_MALFORMED` Digest header malformed; `DIGEST_MISMATCH` Digest differs */
             readonly 400: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1072,6 +1117,15 @@ export interface operations {
             };
             /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed; `PATH_OUTSIDE_ROOTS` Path outside the roots; `PATH_UNREADABLE` Path unreadable */
             readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `ROUTE_NOT_FOUND` No such route */
+            readonly 404: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -1117,6 +1171,15 @@ export interface operations {
             };
             /** @description `FILE_KIND_REFUSED` Not a regular file; `FILE_NAME_REFUSED` File name refused */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `HEADERS_TOO_LARGE` Header fields too large */
+            readonly 431: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -1183,7 +1246,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Signature"];
                 };
             };
-            /** @description `REQUEST_INVALID` Request invalid */
+            /** @description `REQUEST_MALFORMED` Not an HTTP request; `REQUEST_INVALID` Request invalid */
             readonly 400: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1201,8 +1264,26 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `SIGNATURE_NOT_FOUND` No such signature */
+            /** @description `ROUTE_NOT_FOUND` No such route; `SIGNATURE_NOT_FOUND` No such signature */
             readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `REQUEST_TIMEOUT` Request too slow */
+            readonly 408: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `HEADERS_TOO_LARGE` Header fields too large */
+            readonly 431: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -1254,7 +1335,7 @@ export interface operations {
                     readonly "text/x-shellscript": unknown;
                 };
             };
-            /** @description `REQUEST_INVALID` Request invalid */
+            /** @description `REQUEST_MALFORMED` Not an HTTP request; `REQUEST_INVALID` Request invalid */
             readonly 400: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1272,8 +1353,17 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `SIGNATURE_NOT_FOUND` No such signature */
+            /** @description `ROUTE_NOT_FOUND` No such route; `SIGNATURE_NOT_FOUND` No such signature */
             readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `REQUEST_TIMEOUT` Request too slow */
+            readonly 408: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -1283,6 +1373,15 @@ export interface operations {
             };
             /** @description `FORM_NOT_AVAILABLE` Form not available */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `HEADERS_TOO_LARGE` Header fields too large */
+            readonly 431: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -1328,7 +1427,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["KeyList"];
                 };
             };
-            /** @description `REQUEST_INVALID` Request invalid */
+            /** @description `REQUEST_MALFORMED` Not an HTTP request; `REQUEST_INVALID` Request invalid */
             readonly 400: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1339,6 +1438,33 @@ export interface operations {
             };
             /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed */
             readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `ROUTE_NOT_FOUND` No such route */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `REQUEST_TIMEOUT` Request too slow */
+            readonly 408: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `HEADERS_TOO_LARGE` Header fields too large */
+            readonly 431: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -1386,7 +1512,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Key"];
                 };
             };
-            /** @description `REQUEST_INVALID` Request invalid */
+            /** @description `REQUEST_MALFORMED` Not an HTTP request; `REQUEST_INVALID` Request invalid */
             readonly 400: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1397,6 +1523,33 @@ export interface operations {
             };
             /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed; `KEY_NOT_AVAILABLE` Key not available */
             readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `ROUTE_NOT_FOUND` No such route */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `REQUEST_TIMEOUT` Request too slow */
+            readonly 408: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `HEADERS_TOO_LARGE` Header fields too large */
+            readonly 431: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -1445,7 +1598,7 @@ export interface operations {
                     readonly "application/x-pem-file": unknown;
                 };
             };
-            /** @description `REQUEST_INVALID` Request invalid */
+            /** @description `REQUEST_MALFORMED` Not an HTTP request; `REQUEST_INVALID` Request invalid */
             readonly 400: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1463,8 +1616,35 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `ROUTE_NOT_FOUND` No such route */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `REQUEST_TIMEOUT` Request too slow */
+            readonly 408: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `FORM_NOT_AVAILABLE` Form not available */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `HEADERS_TOO_LARGE` Header fields too large */
+            readonly 431: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -1510,7 +1690,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Whoami"];
                 };
             };
-            /** @description `REQUEST_INVALID` Request invalid */
+            /** @description `REQUEST_MALFORMED` Not an HTTP request; `REQUEST_INVALID` Request invalid */
             readonly 400: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1521,6 +1701,33 @@ export interface operations {
             };
             /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed */
             readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `ROUTE_NOT_FOUND` No such route */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `REQUEST_TIMEOUT` Request too slow */
+            readonly 408: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `HEADERS_TOO_LARGE` Header fields too large */
+            readonly 431: {
                 headers: {
                     readonly [name: string]: unknown;
                 };

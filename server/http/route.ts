@@ -19,7 +19,9 @@ export type App = FastifyInstance<RawServerDefault, RawRequestDefaultExpression,
 export const NO_QUERY = Type.Object({}, { additionalProperties: false })
 
 /** What can happen to every request, whatever its route. */
-const EVERYWHERE: readonly ErrorCode[] = ['REQUEST_INVALID', 'CLIENT_UNKNOWN', 'OPERATION_DENIED', 'SERVER_BUSY', 'SHUTTING_DOWN', 'INTERNAL']
+const EVERYWHERE: readonly ErrorCode[] = [
+  'REQUEST_MALFORMED', 'REQUEST_INVALID', 'REQUEST_TIMEOUT', 'HEADERS_TOO_LARGE', 'ROUTE_NOT_FOUND', 'CLIENT_UNKNOWN', 'OPERATION_DENIED', 'SERVER_BUSY', 'SHUTTING_DOWN', 'INTERNAL',
+]
 
 const EXAMPLE_REQUEST = '6d9c6f0e-5a3c-4b8f-9a38-1f1f6a9b8f11'
 

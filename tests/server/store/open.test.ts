@@ -30,6 +30,7 @@ void t.test('a store with a signature file keeps each record in both places', as
   await store.probe()
   for (const { signature, client } of entries) t.strictSame(await store.get(signature.id), { signature, client })
   t.strictSame(parseSignatureFile(readFileSync(location.signatureFile)), entries.flatMap(({ signature: { records } }) => records))
+  t.equal((await store.findByDigest(entries[0]?.signature.sha256 as string)).length, 51)
   t.equal((await store.signedAmong('nim', [{ relativePath: '7.bff', sizeBytes: 51_200, modifiedAtMs: 1_375_425_475_000 }])).size, 1)
   await store.close()
 })
