@@ -37,12 +37,13 @@ export async function signPath(deps: SignPathDeps, caller: Caller, request: Sign
 type Listed = Readonly<{ directory: SafePath; roots: readonly Root[]; entry: ListedEntry }>
 
 async function signEntry(deps: SignPathDeps, { directory, roots, entry }: Listed, context: SignContext): Promise<Outcome> {
-  const { name, kind, refused } = entry
+  const { name, kind, refused, fault } = entry
   if (context.signal.aborted) return { name, durationMs: 0, kind: 'failed', error: context.signal.reason }
   if (refused) {
     const error = new SigningError('FILE_NAME_REFUSED', 'the name has control characters or is not UTF-8')
     return { name, durationMs: 0, kind: 'failed', error }
   }
+  if (fault !== undefined) return { name, durationMs: 0, kind: 'failed', error: fault }
   if (kind === 'directory') return { name, durationMs: 0, kind: 'skipped', reason: 'DIRECTORY' }
   if (kind === 'special') return { name, durationMs: 0, kind: 'skipped', reason: 'SPECIAL_FILE' }
   const outcome = await signAt(deps, name, async () => await resolvePath(join(directory.absolutePath, name), roots), context)

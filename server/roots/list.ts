@@ -6,8 +6,11 @@ import { SigningError } from '../errors.ts'
 import { DESCRIPTORS, named, openDirectory } from './open.ts'
 import { isPrintableName, type SafePath } from './resolve.ts'
 
-/** One entry of a listing. `name` is relative to the listed directory; `refused` marks a name that must not be used as one. */
-export type ListedEntry = Readonly<{ name: string; kind: 'file' | 'directory' | 'symlink' | 'special'; refused: boolean }>
+/**
+ * One entry of a listing. `name` is relative to the listed directory; `refused` marks a name that must not be used as one; `fault` says
+ * why a subdirectory that was to be descended into was not.
+ */
+export type ListedEntry = Readonly<{ name: string; kind: 'file' | 'directory' | 'symlink' | 'special'; refused: boolean; fault?: SigningError }>
 
 export type ListOptions = Readonly<{ recursive: boolean; maxEntries: number; signal?: AbortSignal | undefined }>
 
@@ -21,13 +24,19 @@ export async function listDirectory(place: SafePath, options: ListOptions, descr
   const pending = ['']
   let seen = 0
   for (let prefix = pending.pop(); prefix !== undefined; prefix = pending.pop()) {
-    for await (const entry of entriesOf(below(place, prefix), descriptors)) {
-      options.signal?.throwIfAborted()
-      seen += 1
-      if (seen > options.maxEntries) throw tooLarge(options.maxEntries)
-      const item = listed(prefix, entry)
-      if (options.recursive && item.kind === 'directory' && !item.refused) pending.push(`${item.name}/`)
-      else entries.push(item)
+    try {
+      for await (const entry of entriesOf(below(place, prefix), descriptors)) {
+        options.signal?.throwIfAborted()
+        seen += 1
+        if (seen > options.maxEntries) throw tooLarge(options.maxEntries)
+        const item = listed(prefix, entry)
+        if (options.recursive && item.kind === 'directory' && !item.refused) pending.push(`${item.name}/`)
+        else entries.push(item)
+      }
+    } catch (error) {
+      // One subdirectory that is closed must not keep everything else from being signed: it is a failure of its own name.
+      if (prefix === '' || !(error instanceof SigningError) || error.code !== 'PATH_UNREADABLE') throw error
+      entries.push({ name: prefix.slice(0, -1), kind: 'directory', refused: false, fault: error })
     }
   }
   return inNameOrder(distinct(entries))

@@ -198,7 +198,9 @@ void t.test('listDirectory', async (t) => {
     await t.rejects(listDirectory(await resolvePath(inBase('nim/a.bff'), [nim]), ALL), { code: 'FILE_CHANGED' })
     await t.rejects(listDirectory(await resolvePath(inBase('nim/fifo'), [nim]), ALL), { code: 'FILE_CHANGED' })
     chmodSync(join(folder, 'sub'), 0o100)
-    t.equal(await asNobody(async () => await codeOf(listDirectory(place, { ...ALL, recursive: true }))), 'PATH_UNREADABLE')
+    // Where the test's own folder cannot be reached by that user, the whole listing is refused instead.
+    const faultOf = async () => (await listDirectory(place, { ...ALL, recursive: true })).flatMap(({ fault }) => fault?.code ?? [])
+    t.match(await asNobody(async () => await faultOf().catch((error: unknown) => [(error as SigningError).code])), ['PATH_UNREADABLE'])
     chmodSync(join(folder, 'sub'), 0o755)
   })
 
