@@ -2,8 +2,8 @@
 import { setFlagsFromString } from 'node:v8'
 
 // This file must parse on old versions of Node, so that they can say what they lack: no top-level await, no new syntax.
-const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
-if (major < 24 || (major === 24 && minor < 2)) {
+const isTooOld = process.versions.node.localeCompare('24.2.0', 'en', { numeric: true }) < 0
+if (isTooOld) {
   console.error(`signing-server needs Node 24.2 or newer and this is Node ${process.versions.node}; install Node 24 or newer and try again`)
   process.exitCode = 1
 } else {
