@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import promises from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'tap'
@@ -15,6 +15,7 @@ import type { Signer } from '../../../server/signers/signer.ts'
 import type { CatalogueEntry, Store } from '../../../server/store/store.ts'
 import { openRoots } from '../../../server/roots/open-roots.ts'
 import { putPackage } from '../../helpers/packages.ts'
+import { asNobody, nobodyCannotReach } from '../../helpers/refusals.ts'
 import { openedKey, rsaKeyPair } from '../../helpers/signables.ts'
 
 const pair = rsaKeyPair()
@@ -91,6 +92,16 @@ void test('a fault of ours, and a path that is gone in the moment between two lo
   const lstat = async (): Promise<never> => await Promise.reject(Object.assign(new Error('ENOENT'), { code: 'ENOENT' }))
   const { signPath } = await t.mockImport<typeof signPathModule>('../../../server/operations/sign-path.ts', { 'node:fs/promises': { ...promises, lstat } })
   await t.rejects(signPath(deps, caller, { path }, never), { code: 'FILE_CHANGED' })
+})
+
+void test('a subdirectory that may not be read is a failure of its own name, and the rest is signed', { skip: nobodyCannotReach('server/main.ts') }, async (t) => {
+  const { root, deps } = await bench(t)
+  putPackage(root)
+  mkdirSync(join(root, 'closed'))
+  chmodSync(join(root, 'closed'), 0)
+  const outcomes = await asNobody(async () => await outcomesOf((await sign(deps, caller, { path: root, recursive: true }, never)) as SignRun))
+  chmodSync(join(root, 'closed'), 0o755)
+  t.strictSame(outcomes, { closed: 'PATH_UNREADABLE', 'PkgA.1.0.0.0.bff': 'signed' })
 })
 
 void test('after an abort no further file is begun', async (t) => {
