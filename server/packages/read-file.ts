@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { fstatSync, readSync, writeSync } from 'node:fs'
-import { createPackageScanner, DSB_TAIL_BYTES, findDsb, FormatError, recogniseFormat } from '../../formats/index.ts'
+import { createPackageScanner, DSB_TAIL_BYTES, findDsb, FORMAT_HEAD_BYTES, FormatError, recogniseFormat } from '../../formats/index.ts'
 import { SigningError } from '../errors.ts'
 import type { InstallpScan } from '../../formats/index.ts'
 import type { Format } from '../schemas/format.ts'
@@ -23,9 +23,6 @@ export type ReadTask = Readonly<
 // Large enough that the calls do not count beside the hashing, small enough to stay in the processor's cache. One per thread, for a
 // module is loaded once in each.
 const buffer = Buffer.allocUnsafeSlow(256 * 1024)
-
-/** Enough of the start of a file to tell its format. */
-const HEAD_BYTES = 1024
 
 // The server is out of room, or the user it runs as is.
 const FULL: ReadonlySet<string | undefined> = new Set(['ENOSPC', 'EDQUOT'])
@@ -67,7 +64,7 @@ export function examineFile(file: OpenFd, known?: Uint8Array): Examined {
 }
 
 function formatOf(file: OpenFd): ReturnType<typeof recogniseFormat> {
-  const format = recogniseFormat(readPart(file, 0, Math.min(HEAD_BYTES, file.fileBytes)))
+  const format = recogniseFormat(readPart(file, 0, Math.min(FORMAT_HEAD_BYTES, file.fileBytes)))
   // Also for what is read no further: one that was empty when it was opened may be about to become a package.
   checkUnchanged(file)
   return format

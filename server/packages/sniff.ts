@@ -1,11 +1,8 @@
 import type { FileHandle } from 'node:fs/promises'
-import { recogniseFormat } from '../../formats/index.ts'
+import { FORMAT_HEAD_BYTES, recogniseFormat, type FileFormat } from '../../formats/index.ts'
 
-/** Enough to tell the formats apart; whether a package is sound is for the inspection to say. */
-const HEAD_BYTES = 1024
-
-/** Returns what an open file looks like, from its first bytes alone. */
-export async function sniff(handle: FileHandle): Promise<ReturnType<typeof recogniseFormat>> {
-  const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0)
+/** Returns what an open file looks like, from its first bytes alone; whether a package is sound is for the inspection to say. */
+export async function sniff(handle: FileHandle): Promise<FileFormat> {
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(FORMAT_HEAD_BYTES), 0, FORMAT_HEAD_BYTES, 0)
   return recogniseFormat(buffer.subarray(0, bytesRead))
 }

@@ -9,37 +9,36 @@ export async function codeOf(what: Promise<unknown>): Promise<string> {
 /** The user and group who own nothing. */
 export const NOBODY = 65_534
 
-/** Runs `check` as a user who is not root, for whom permissions count. */
-export async function asNobody<T>(check: () => Promise<T>): Promise<T> {
-  if (process.geteuid?.() !== 0) return await check()
+/** Becomes a user who is not root, for whom permissions count; returns how to be root again. */
+function becomeNobody(): () => void {
+  if (process.geteuid?.() !== 0) return () => undefined
   process.setegid?.(NOBODY)
   process.seteuid?.(NOBODY)
+  return () => {
+    process.seteuid?.(0)
+    process.setegid?.(0)
+  }
+}
+
+/** Runs `check` as a user who is not root. */
+export async function asNobody<T>(check: () => Promise<T>): Promise<T> {
+  const restore = becomeNobody()
   try {
     return await check()
   } finally {
-    process.seteuid?.(0)
-    process.setegid?.(0)
+    restore()
   }
 }
 
 /** Why a test that needs {@link asNobody} cannot run in a folder, or false: root may keep its checkout where nobody else gets in. */
 export function nobodyCannotReach(path: string): string | false {
+  const restore = becomeNobody()
   try {
-    asNobodySync(() => accessSync(path, constants.R_OK))
+    accessSync(path, constants.R_OK)
     return false
   } catch {
     return 'skipped: this test runs as root and another user cannot read the checkout'
-  }
-}
-
-function asNobodySync(check: () => void): void {
-  if (process.geteuid?.() !== 0) return check()
-  process.setegid?.(NOBODY)
-  process.seteuid?.(NOBODY)
-  try {
-    check()
   } finally {
-    process.seteuid?.(0)
-    process.setegid?.(0)
+    restore()
   }
 }
