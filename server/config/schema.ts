@@ -143,6 +143,7 @@ const Client = closed(
     keys: Type.Array(keyid('A keyid.'), { uniqueItems: true, description: 'Keys it may use. Empty: none.' }),
     roots: Type.Array(name('A root.'), { uniqueItems: true, description: 'Roots it may name files in. Empty: none.' }),
     digestOnly: Type.Boolean({ default: false, description: 'Whether it may have a digest signed whose file the server never saw.' }),
+    resign: Type.Boolean({ default: false, description: 'Whether it may have other content signed under a fileset level that was signed before, by saying so in the request.' }),
     sees: Type.Enum(['own', 'all'], { type: 'string', default: 'own', description: 'Whose signatures it may look up, and be told the client of.' }),
   },
   'A client and what it may do.',
@@ -193,6 +194,17 @@ export const ConfigFile = closed(
     ),
     uploadDir: Type.Optional(filePath('directory', 'Where uploads lie, without a name, while they are signed. Default: the system\'s temporary folder.')),
     store: section({ url: Type.String({ pattern: '^sqlite:[^\\u0000-\\u001f\\u007f]+$', default: 'sqlite:var/signing.db', description: '`sqlite:` and the path of the catalogue.' }) }, 'Where signatures are kept.'),
+    transparencyLog: section(
+      {
+        origin: Type.String({ pattern: '^[\\x21-\\x2a\\x2c-\\x7e]{1,200}$', default: 'signing-server/log', description: 'Name of the log in its checkpoints: unique, such as `signing.example.com/log`, and never changed.' }),
+        key: text('Private key of the log, Ed25519, PKCS#8 PEM; made at the first start where there is none. Replicas share it.', { pathRole: 'made', default: 'var/log.key' }),
+      },
+      'The tamper-evident log of everything that is signed and refused.',
+    ),
+    idempotency: section(
+      { keepMs: positive(86_400_000, 'How long an answer is kept for a request that carries an Idempotency-Key.', 31_536_000_000) },
+      'Requests that may be repeated.',
+    ),
     signatureFile: Type.Optional(filePath('made', 'Every record is also appended to this signature file, one write per package.')),
     limits: Limits,
     shutdown: section({ deadlineMs: positive(30_000, 'How long running requests may take after SIGTERM.', 3_600_000) }, 'Stopping.'),

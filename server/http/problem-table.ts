@@ -19,6 +19,9 @@ export const PROBLEM_KINDS: Readonly<Record<ErrorCode, ProblemKind>> = {
   BODY_TOO_LARGE: once(413, 'Body too large', 'Send a smaller body.'),
   CONTENT_TYPE_UNSUPPORTED: once(415, 'Content type not supported', 'Send `Content-Type: application/json`.'),
   ROUTE_NOT_FOUND: once(404, 'No such route', 'GET /openapi.yaml lists the routes and their methods.'),
+  IDEMPOTENCY_KEY_MALFORMED: once(400, 'Idempotency-Key malformed', 'Send one key of 1 to 255 visible ASCII characters, such as a UUID, bare or in double quotes.'),
+  IDEMPOTENCY_KEY_REUSED: once(422, 'Idempotency-Key used before', 'Use a new key for each new request, and the same key only to repeat the very same request.'),
+  REQUEST_IN_PROGRESS: later(409, 'Request in progress', 'The first request with this Idempotency-Key still runs; try again after the time in Retry-After.'),
 
   CLIENT_UNKNOWN: once(403, 'Client not listed', 'Ask the administrator to list this certificate under `clients`.'),
   OPERATION_DENIED: once(403, 'Operation not allowed', 'GET /whoami shows what this client may do.'),
@@ -43,6 +46,9 @@ export const PROBLEM_KINDS: Readonly<Record<ErrorCode, ProblemKind>> = {
   DIGEST_NOT_ALLOWED: once(403, 'Digest alone not allowed', 'Send the file, or ask the administrator for `digestOnly`.'),
   DIGEST_NOT_SIGNABLE: once(422, 'Digest alone cannot be signed', 'Send the file, or name it by path: the signer needs its bytes.'),
 
+  FILESET_LEVEL_ALREADY_SIGNED: once(409, 'Level signed before with other content', 'Raise the level of the fileset; or send `resign: true`, where the policy of this client allows it.'),
+  RESIGN_NOT_ALLOWED: once(403, 'Signing anew not allowed', 'Ask the administrator for `resign`, or leave the member out.'),
+
   KEYID_REQUIRED: once(400, 'Key not named', 'Send `keyid`; GET /keys lists the keys of this client.'),
   KEY_NOT_AVAILABLE: once(403, 'Key not available', 'GET /keys lists the keys of this client.'),
   SIGNER_BUSY: later(503, 'Signer busy', 'Try again after the time in Retry-After.'),
@@ -57,6 +63,7 @@ export const PROBLEM_KINDS: Readonly<Record<ErrorCode, ProblemKind>> = {
   SIGNATURE_INVALID: once(502, 'Signature does not verify', SEE_LOG),
 
   SIGNATURE_NOT_FOUND: once(404, 'No such signature', 'Check the id; a client sees its own signatures.'),
+  TILE_NOT_FOUND: once(404, 'No such tile', 'Fetch GET /log/checkpoint, and only tiles that a tree of its size has.'),
   FORM_NOT_AVAILABLE: once(422, 'Form not available', 'Ask for another form; `sig` exists for every signature.'),
   STORE_FAILED: later(503, 'Catalogue not writable', SEE_LOG),
   STORAGE_FULL: later(507, 'No space left', 'Ask the administrator of the server to make room, then try again.'),

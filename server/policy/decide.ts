@@ -12,11 +12,12 @@ export type Resource =
   | Readonly<{ kind: 'root'; root: string }>
   | Readonly<{ kind: 'key'; keyid: string }>
   | Readonly<{ kind: 'digest' }>
+  | Readonly<{ kind: 'resign' }>
   | Readonly<{ kind: 'signaturesOf'; client: string }>
 
 export type Decision =
   | Readonly<{ kind: 'allow'; client: ClientConfig }>
-  | Readonly<{ kind: 'deny'; reason: 'CLIENT_UNKNOWN' | 'OPERATION_DENIED' | 'PATH_OUTSIDE_ROOTS' | 'KEY_NOT_AVAILABLE' | 'DIGEST_NOT_ALLOWED' | 'SIGNATURE_NOT_FOUND'; client?: ClientConfig }>
+  | Readonly<{ kind: 'deny'; reason: 'CLIENT_UNKNOWN' | 'OPERATION_DENIED' | 'PATH_OUTSIDE_ROOTS' | 'KEY_NOT_AVAILABLE' | 'DIGEST_NOT_ALLOWED' | 'RESIGN_NOT_ALLOWED' | 'SIGNATURE_NOT_FOUND'; client?: ClientConfig }>
 
 /**
  * Decides whether the holder of a certificate may touch a resource: allowed is what a list names, and an empty list denies.
@@ -37,6 +38,8 @@ export function decide(policy: Policy, identity: ClientIdentity | undefined, res
       return client.keys.includes(resource.keyid) ? { kind: 'allow', client } : { kind: 'deny', reason: 'KEY_NOT_AVAILABLE', client }
     case 'digest':
       return client.digestOnly ? { kind: 'allow', client } : { kind: 'deny', reason: 'DIGEST_NOT_ALLOWED', client }
+    case 'resign':
+      return client.resign ? { kind: 'allow', client } : { kind: 'deny', reason: 'RESIGN_NOT_ALLOWED', client }
     case 'signaturesOf':
       return client.sees === 'all' || client.name === resource.client ? { kind: 'allow', client } : { kind: 'deny', reason: 'SIGNATURE_NOT_FOUND', client }
   }

@@ -15,6 +15,12 @@ export const SkipReason = Type.Enum(SKIP_REASONS, {
 })
 export type SkipReason = Static<typeof SkipReason>
 
+/** What every way to ask for a signature can say about what was signed before. */
+export const anew = {
+  force: Type.Optional(Type.Boolean({ default: false, description: 'Sign again even where the same content was signed by this key before.' })),
+  resign: Type.Optional(Type.Boolean({ default: false, description: 'Sign other content under a fileset level that was signed before; only for clients whose policy allows it.' })),
+} as const
+
 export const SignPathRequest = Type.Object(
   {
     path: Type.String({
@@ -25,6 +31,7 @@ export const SignPathRequest = Type.Object(
     }),
     keyid: Type.Optional(refTo(Keyid)),
     recursive: Type.Optional(Type.Boolean({ default: false, description: 'Descend into subdirectories; names are then relative to `path`.' })),
+    ...anew,
   },
   {
     $id: 'SignPathRequest',
@@ -36,7 +43,7 @@ export const SignPathRequest = Type.Object(
 export type SignPathRequest = Static<typeof SignPathRequest>
 
 export const SignDigestRequest = Type.Object(
-  { ...digestMembers, keyid: Type.Optional(refTo(Keyid)) },
+  { ...digestMembers, keyid: Type.Optional(refTo(Keyid)), ...anew },
   {
     $id: 'SignDigestRequest',
     additionalProperties: false,
@@ -55,7 +62,7 @@ export const SignDigestRequest = Type.Object(
 export type SignDigestRequest = Static<typeof SignDigestRequest>
 
 export const SignBatchRequest = Type.Object(
-  { items: Type.Array(refTo(DigestItem), { minItems: 1, maxItems: 1000 }), keyid: Type.Optional(refTo(Keyid)) },
+  { items: Type.Array(refTo(DigestItem), { minItems: 1, maxItems: 1000 }), keyid: Type.Optional(refTo(Keyid)), ...anew },
   { $id: 'SignBatchRequest', additionalProperties: false, description: 'Many files to sign by their digests; one that fails does not spoil the others.' },
 )
 export type SignBatchRequest = Static<typeof SignBatchRequest>

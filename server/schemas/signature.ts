@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox'
 import { Keyid, SigningAlgorithm } from './key.ts'
 import { Format } from './format.ts'
+import { exampleReceipt, Receipt } from './receipt.ts'
 import { refTo } from './reference.ts'
 
 const signature = `${'lRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuq'.repeat(8)}fjCNfUWy73WgduuZRnkA==`
@@ -35,12 +36,13 @@ export const exampleSignature = {
   signedAt: '2026-11-24T09:15:00.000Z',
   replayed: false,
   records: [exampleRecord],
+  receipt: exampleReceipt,
 } as const
 
 export const Signature = Type.Object(
   {
     id: Type.String({ format: 'uuid', description: 'Identifier in the catalogue.' }),
-    filename: Type.String({ description: 'Base name of the signed file.' }),
+    filename: Type.String({ description: 'Base name of the file; of the first one, where the same content was signed under several names.' }),
     format: refTo(Format),
     source: Type.Enum(['path', 'upload', 'digest'], { type: 'string', description: 'How the content came. `digest`: the server never saw the content, and format and records are what the client said.' }),
     sha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the signed bytes, hexadecimal: the whole file, without a Digital Signature Block at its end.' }),
@@ -50,8 +52,9 @@ export const Signature = Type.Object(
     covers: Type.Enum(['file', 'unverified'], { type: 'string', description: '`file`: verified over the whole file. `unverified`: see the key.' }),
     signature: Type.String({ description: 'The signature in standard base64 with padding.' }),
     signedAt: Type.String({ format: 'date-time', description: 'When it was signed, RFC 3339 in UTC.' }),
-    replayed: Type.Boolean({ description: 'True when an earlier request already made this signature.' }),
+    replayed: Type.Boolean({ description: 'True when an earlier request already made this signature: the same content is signed once by a key, unless `force` asks for more.' }),
     records: Type.Array(refTo(SignatureRecord), { description: 'One record per fileset, in the order of `lpp_name`; none for what is no installp package.' }),
+    receipt: refTo(Receipt),
   },
   { $id: 'Signature', additionalProperties: false, description: 'A signature that was verified and recorded.', examples: [exampleSignature] },
 )

@@ -14,6 +14,16 @@ export const SignatureForm = Type.Enum(SIGNATURE_FORMS, {
 })
 export type SignatureForm = Static<typeof SignatureForm>
 
+/** The forms in which a signature is handed out; a proof is nothing that could be verified in the place of a signature. */
+export const EXPORT_FORMS = [...SIGNATURE_FORMS, 'proof'] as const
+
+export const ExportForm = Type.Enum(EXPORT_FORMS, {
+  $id: 'ExportForm',
+  type: 'string',
+  description: 'A `SignatureForm`, or `proof`: that the signature stands in the tamper-evident log (C2SP tlog-proof).',
+})
+export type ExportForm = Static<typeof ExportForm>
+
 /** Why a signature is not valid. */
 export const INVALID_REASONS = [
   'NO_SIGNATURE', 'SIGNATURE_MALFORMED', 'DSB_MALFORMED', 'DSB_STACKED', 'SIGNATURE_WRONG', 'DIGEST_DIFFERS', 'KEY_UNKNOWN', 'RECORD_MISMATCH',

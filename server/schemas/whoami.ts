@@ -3,7 +3,7 @@ import { Keyid } from './key.ts'
 import { refTo } from './reference.ts'
 
 /** The operations a policy can allow: the operationIds of the document. `whoami` is allowed to every listed client. */
-export const OPERATIONS = ['sign', 'listFiles', 'verify', 'getSignature', 'exportSignature', 'listKeys', 'getKey', 'exportKey', 'whoami'] as const
+export const OPERATIONS = ['sign', 'listFiles', 'verify', 'findSignatures', 'getSignature', 'exportSignature', 'getCheckpoint', 'getTile', 'getLogKey', 'auditLog', 'listKeys', 'getKey', 'exportKey', 'whoami'] as const
 
 export const Operation = Type.Enum(OPERATIONS, { $id: 'Operation', type: 'string', description: 'An operationId of this document.' })
 export type Operation = Static<typeof Operation>

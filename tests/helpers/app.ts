@@ -41,7 +41,7 @@ export function identityNamed(name: string): ClientIdentity {
 }
 
 export function clientNamed(name: string, more: Partial<ClientConfig> = {}): ClientConfig {
-  return { name, match: { san: `URI:urn:example:${name}` }, allow: [...OPERATIONS], keys: ['1001'], roots: ['nim'], digestOnly: false, sees: 'own', ...more }
+  return { name, match: { san: `URI:urn:example:${name}` }, allow: [...OPERATIONS], keys: ['1001'], roots: ['nim'], digestOnly: false, resign: false, sees: 'own', ...more }
 }
 
 let pair: RsaKeyPair | undefined
