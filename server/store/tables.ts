@@ -91,6 +91,10 @@ export type AnswerItemRow = Readonly<{
   detail: string
 }>
 
+/** A step of the schema that was made; kysely's own, like its lock. */
+export type MigrationRow = Readonly<{ name: string; timestamp: string }>
+export type MigrationLockRow = Readonly<{ id: string; is_locked: number }>
+
 /** The tables as kysely types them. */
 export type StoreTables = Readonly<{
   signatures: SignatureRow
@@ -103,6 +107,8 @@ export type StoreTables = Readonly<{
   log_head: LogHeadRow
   answers: AnswerRow
   answer_items: AnswerItemRow
+  kysely_migration: MigrationRow
+  kysely_migration_lock: MigrationLockRow
 }>
 
 /** A table whose rows the seal covers: all but the one that carries it. */
@@ -124,6 +130,8 @@ export const COLUMNS: Columns = {
   log_nodes: ['level', 'node_index', 'hash'],
   answers: ['client', 'idempotency_key', 'fingerprint', 'request_id', 'state', 'lease_until_ms', 'expires_at_ms', 'kind', 'path', 'warnings'],
   answer_items: ['client', 'idempotency_key', 'position', 'listed', 'name', 'kind', 'signature_id', 'replayed', 'code', 'detail'],
+  kysely_migration: ['name', 'timestamp'],
+  kysely_migration_lock: ['id', 'is_locked'],
 }
 
 /** The primary keys. */
@@ -137,6 +145,8 @@ export const KEYS: Columns = {
   log_nodes: ['level', 'node_index'],
   answers: ['client', 'idempotency_key'],
   answer_items: ['client', 'idempotency_key', 'position'],
+  kysely_migration: ['name'],
+  kysely_migration_lock: ['id'],
 }
 
 /** The sealed tables, from the one that is written to at every signature down. */
