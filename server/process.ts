@@ -34,15 +34,15 @@ type Parts = Readonly<{ pool: ThreadPool; inspector: Inspector; keyring: Keyring
 
 /**
  * Starts the server that the configuration describes: opens keys, signer and store, then listens. When something does not open, what
- * was opened before is closed again.
+ * was opened before is closed again. `open` is the way to the store, for a measurement of what the store costs.
  * @throws KeyFaults, SigningError, Error with a sentence for the operator
  */
-export async function startServer(config: Config, log: FastifyBaseLogger): Promise<RunningServer> {
+export async function startServer(config: Config, log: FastifyBaseLogger, open: typeof openStore = openStore): Promise<RunningServer> {
   const opened = new AsyncDisposableStack()
   try {
     const stopping = createStopping(config.shutdown.deadlineMs)
     const listeners = new Map<ListenerName, Listener>()
-    const parts = await openParts(config, opened, listeners)
+    const parts = await openParts(config, { opened, listeners, open })
     const app = await openApp(config, parts, { log, stopping })
     opened.defer(async () => await app.close())
     for (const name of ['service', 'browser'] as const) listeners.set(name, createListener(name, { handler: (request, response) => app.routing(request, response), log, ...connectionDeps(config, parts) }))
@@ -86,7 +86,9 @@ async function listenAll({ listen, admin }: Config, listeners: ReadonlyMap<Liste
   return { service, browser, admin: adminApp.server.address() as AddressInfo }
 }
 
-async function openParts(config: Config, opened: AsyncDisposableStack, listeners: ReadonlyMap<ListenerName, Listener>): Promise<Parts> {
+type Opening = Readonly<{ opened: AsyncDisposableStack; listeners: ReadonlyMap<ListenerName, Listener>; open: typeof openStore }>
+
+async function openParts(config: Config, { opened, listeners, open }: Opening): Promise<Parts> {
   const { limits } = config
   const tls = await readTls(config.tls)
   const validity = readValidity({ certPem: tls.cert, clientCaPem: tls.clientCa, crlPem: tls.crl })
@@ -94,7 +96,7 @@ async function openParts(config: Config, opened: AsyncDisposableStack, listeners
   const pool = createThreadPool({ module: WORKER_MODULE, size: availableParallelism(), maxWaiting: limits.waitingFiles })
   opened.defer(async () => await pool.close())
   const keyring = await openKeys(config.keys, pool)
-  const store = await openStore({ url: config.store.url, signatureFile: config.signatureFile })
+  const store = await open({ url: config.store.url, signatureFile: config.signatureFile })
   opened.defer(async () => await store.close())
   const inspector = createInspector({ pool, maxFileBytes: limits.fileBytes, accept: config.formats.accept })
   const signer = await openSigner(config.signer, { clock, copier: inspector, environment: process.env })
