@@ -2,6 +2,7 @@ import type { Bench, Benchmark } from '../harness/benchmark.ts'
 import { repeat } from '../harness/interleave.ts'
 import { startLoad } from '../harness/load.ts'
 import type { Measurement } from '../harness/measurement.ts'
+import { meanwhile } from '../harness/meanwhile.ts'
 import { writePackages } from '../harness/packages.ts'
 import { prepare } from '../harness/prepare.ts'
 import { percentile } from '../harness/statistics.ts'
@@ -15,14 +16,7 @@ async function run(bench: Bench): Promise<readonly Measurement[]> {
   const { paths } = writePackages(place.root, 'few', { count: 20, sizeBytes: 100 * 1024 })
   const other = await startLoad(place.credentials, bench.opened)
   const wait = async () => (await other.requests({ port: server.port, connections: 1, source: { kind: 'sign-paths', paths, members: anew }, extent: { requests: 20 } })).latenciesMs
-  const during = async (): Promise<number> => {
-    const latencies: number[] = []
-    let signing = true
-    const signed = load.directory({ port: server.port, path: many.directory, fresh: false, members: anew }).finally(() => (signing = false))
-    while (signing) latencies.push(...(await wait()))
-    await signed
-    return percentile(latencies, 99)
-  }
+  const during = async () => percentile(await meanwhile(load.directory({ port: server.port, path: many.directory, fresh: false, members: anew }), wait), 99)
   return [
     await repeat({ name: 'p99 of the wait, server otherwise idle', unit: 'ms', measure: async () => percentile(await wait(), 99) }, bench.rounds),
     await repeat({ name: `p99 of the wait, beside a directory of ${many.count.toLocaleString('en-US')}`, unit: 'ms', measure: during }, bench.rounds),

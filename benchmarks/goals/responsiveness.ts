@@ -2,6 +2,7 @@ import type { Bench, Benchmark } from '../harness/benchmark.ts'
 import { repeat } from '../harness/interleave.ts'
 import { startLoad } from '../harness/load.ts'
 import type { Measurement } from '../harness/measurement.ts'
+import { meanwhile } from '../harness/meanwhile.ts'
 import { MIB, writePackages } from '../harness/packages.ts'
 import { prepare } from '../harness/prepare.ts'
 import { percentile } from '../harness/statistics.ts'
@@ -24,14 +25,11 @@ async function run(bench: Bench): Promise<readonly Measurement[]> {
       unit: 'ms',
       goal: { kind: 'at-most', value: 15 },
       measure: async () => {
-        const latencies: number[] = []
-        let signing = true
-        const signed = load.directory({ port: server.port, path: directory, fresh: false, members: anew }).finally(() => (signing = false))
-        while (signing) {
+        const signed = load.directory({ port: server.port, path: directory, fresh: false, members: anew })
+        const latencies = await meanwhile(signed, async () => {
           const asked = await other.requests({ port: server.port, connections: 1, source: { kind: 'get', path }, extent: { requests: 20 }, paceMs: PACE_MS })
-          latencies.push(...asked.latenciesMs)
-        }
-        await signed
+          return asked.latenciesMs
+        })
         return percentile(latencies, 99)
       },
     }, bench.rounds),

@@ -20,7 +20,7 @@ export function createAnswerParser(): Readonly<{ push: (chunk: Buffer) => WireAn
   function takeHead(): void {
     const end = pending.indexOf(HEAD_END)
     if (end === -1) return
-    head = parseHead(pending.latin1Slice(0, end))
+    head = parseHead(pending.toString('latin1', 0, end))
     pending = pending.subarray(end + HEAD_END.length)
   }
 
@@ -35,7 +35,7 @@ export function createAnswerParser(): Readonly<{ push: (chunk: Buffer) => WireAn
     for (;;) {
       const lineEnd = pending.indexOf(LINE_END)
       if (lineEnd === -1) return undefined
-      const size = Number.parseInt(pending.latin1Slice(0, lineEnd), 16)
+      const size = Number.parseInt(pending.toString('latin1', 0, lineEnd), 16)
       if (!(size >= 0)) throw new Error('a chunk has no size')
       const end = lineEnd + LINE_END.length + size + LINE_END.length
       if (pending.length < end) return undefined

@@ -1,26 +1,36 @@
-import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { packageChunks } from '../../formats/index.ts'
 import type { DirectoryResult, LoadResult, LoadTask } from './load.ts'
 import type { Credentials } from './place.ts'
 import { requestsOf } from './request-source.ts'
+import { createUndiciClient, type UndiciClient } from './undici-client.ts'
 import { openConnection, type Request, type WireConnection } from './wire-client.ts'
 import type { WireAnswer } from './answer-parser.ts'
 
 /** Plays the clients of a benchmark; one task at a time. */
 export type LoadGenerator = Readonly<{ perform: (task: LoadTask) => Promise<LoadResult | DirectoryResult | number>; close: () => void }>
 
+/** What can be asked, by whatever client. */
+type Asker = Pick<WireConnection, 'ask' | 'isOpen'>
+
 type Task<Kind extends LoadTask['kind']> = Extract<LoadTask, { kind: Kind }>
 
 /** Creates a generator that connects as `credentials`. Connections stay open between tasks: what is measured is warm unless it says otherwise. */
 export function createLoadGenerator(credentials: Credentials): LoadGenerator {
   const kept = new Map<number, WireConnection[]>()
+  const libraries = new Map<number, UndiciClient>()
 
   async function connections(port: number, count: number): Promise<readonly WireConnection[]> {
-    const open = (kept.get(port) ?? []).filter(({ socket }) => !socket.destroyed)
+    const open = (kept.get(port) ?? []).filter((connection) => connection.isOpen())
     while (open.length < count) open.push(await openConnection({ port, credentials }))
     kept.set(port, open)
     return open.slice(0, count)
+  }
+
+  function library({ port, connections: count }: Task<'requests'>): readonly Asker[] {
+    const client = libraries.get(port) ?? createUndiciClient({ port, credentials }, count)
+    libraries.set(port, client)
+    return Array.from({ length: count }, () => client)
   }
 
   async function directory({ port, path, fresh, accept, members }: Task<'directory'>): Promise<DirectoryResult> {
@@ -56,22 +66,24 @@ export function createLoadGenerator(credentials: Credentials): LoadGenerator {
     return performance.now() - started
   }
 
-  async function handshake(port: number, ticket: Buffer | undefined): Promise<Buffer> {
-    const { socket, close } = await openConnection({ port, credentials }, ticket)
-    // The server sends a ticket only when it has accepted the client's certificate: a client that is done need not be welcome yet.
-    const [session] = (await once(socket, 'session')) as [Buffer]
-    if (socket.isSessionReused() !== (ticket !== undefined)) throw new Error(`the handshake was ${ticket === undefined ? '' : 'not '}resumed`)
-    close()
-    return session
+  async function handshake(port: number, ticket: Buffer | undefined): Promise<void> {
+    const connection = await openConnection({ port, credentials }, ticket)
+    if (connection.isResumed() !== (ticket !== undefined)) throw new Error(`the handshake was ${ticket === undefined ? '' : 'not '}resumed`)
+    await connection.leave()
   }
 
-  const newTicket = async (port: number) => await handshake(port, undefined)
+  async function newTicket(port: number): Promise<Buffer> {
+    const connection = await openConnection({ port, credentials })
+    const ticket = await connection.ticket
+    connection.close()
+    return ticket
+  }
 
   return {
     perform: async (task) => {
       switch (task.kind) {
         case 'requests':
-          return await drive(await connections(task.port, task.connections), task)
+          return await drive(task.client === 'undici' ? library(task) : await connections(task.port, task.connections), task)
         case 'directory':
           return await directory(task)
         case 'upload':
@@ -81,13 +93,13 @@ export function createLoadGenerator(credentials: Credentials): LoadGenerator {
       }
     },
     close: () => {
-      for (const connection of [...kept.values()].flat()) connection.close()
+      for (const client of [...[...kept.values()].flat(), ...libraries.values()]) client.close()
     },
   }
 }
 
 /** Keeps every connection busy until the extent is reached; the clock stops with the last answer. */
-async function drive(connections: readonly WireConnection[], { source, extent, paceMs, tolerant = false }: Task<'requests'>): Promise<LoadResult> {
+async function drive(askers: readonly Asker[], { source, extent, paceMs, tolerant = false }: Task<'requests'>): Promise<LoadResult> {
   const next = requestsOf(source)
   const latenciesMs: number[] = []
   const refusals: Record<string, number> = {}
@@ -103,20 +115,20 @@ async function drive(connections: readonly WireConnection[], { source, extent, p
     refusals[refusal] = (refusals[refusal] ?? 0) + 1
     if (answer.status === 503 && !/\r\nretry-after: /i.test(answer.head)) retryAfterMissing += 1
   }
-  const one = async (connection: WireConnection): Promise<void> => {
+  const one = async (asker: Asker): Promise<void> => {
     const asked = performance.now()
     try {
-      judge(await connection.ask(next()), performance.now() - asked)
+      judge(await asker.ask(next()), performance.now() - asked)
     } catch (error) {
       if (!tolerant) throw error
       broken += 1
     }
     if (paceMs !== undefined) await delay(paceMs)
   }
-  await Promise.all(connections.map(async (connection) => {
-    while (mayGoOn() && !connection.socket.destroyed) {
+  await Promise.all(askers.map(async (asker) => {
+    while (mayGoOn() && asker.isOpen()) {
       begun += 1
-      await one(connection)
+      await one(asker)
     }
   }))
   return { elapsedMs: performance.now() - started, answered: latenciesMs.length, latenciesMs, refusals, broken, retryAfterMissing }

@@ -5,7 +5,8 @@ import type { Credentials } from './place.ts'
 
 // The first task is who to connect as.
 let generator: LoadGenerator | undefined
-serve<LoadTask | Credentials>(async (task) => {
+serve(async (given) => {
+  const task = given as LoadTask | Credentials
   if (!('kind' in task)) return void (generator = createLoadGenerator(task))
   return await generator?.perform(task)
 })

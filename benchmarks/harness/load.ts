@@ -6,9 +6,12 @@ import type { RequestSource } from './request-source.ts'
 /** How long a load lasts: until so many requests were answered, or for so long. */
 export type Extent = Readonly<{ requests: number } | { durationMs: number }>
 
-/** What a load process is asked to do. Connections are kept from one task to the next of the same kind and count. */
+/**
+ * What a load process is asked to do. Connections are kept from one task to the next. Without `client` it is our own few lines of HTTP,
+ * which cost the machine least; `undici` is what a program in Node usually has. `paceMs`: a pause behind each answer.
+ */
 export type LoadTask = Readonly<
-  | { kind: 'requests'; port: number; connections: number; source: RequestSource; extent: Extent; paceMs?: number; tolerant?: boolean }
+  | { kind: 'requests'; port: number; connections: number; source: RequestSource; extent: Extent; client?: 'wire' | 'undici'; paceMs?: number; tolerant?: boolean }
   | { kind: 'directory'; port: number; path: string; fresh: boolean; accept?: string; members: Readonly<Record<string, unknown>> }
   | { kind: 'upload'; port: number; source: PackageSource; filename: string }
   | { kind: 'handshakes'; port: number; connections: number; count: number; resumed: boolean }

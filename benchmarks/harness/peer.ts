@@ -10,8 +10,8 @@ type Reply = Readonly<{ value: unknown } | { fault: string }>
  * Starts a file of ours as a process that answers tasks with {@link serve}. A process of its own, because what drives or rivals the server
  * must not share a thread with what measures. @throws Error (from `ask`) with what the process says, or that it ended
  */
-export function startPeer(module: URL, options: Readonly<{ execArgv?: readonly string[] }> = {}): Peer {
-  const child = fork(module, { env: cleanEnvironment(), serialization: 'advanced', execArgv: [...(options.execArgv ?? [])], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+export function startPeer(module: URL): Peer {
+  const child = fork(module, { env: cleanEnvironment(), serialization: 'advanced', execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   return { pid: child.pid as number, ask: async (task) => await askChild(child, task), close: async () => await endChild(child, { patienceMs: 5_000 }) }
 }
 
@@ -31,14 +31,14 @@ async function askChild(child: ChildProcess, task: unknown): Promise<unknown> {
 }
 
 /** The other side of {@link startPeer}: answers each task with what `work` returns or throws, until the parent goes away. */
-export function serve<Task>(work: (task: Task) => Promise<unknown>): void {
-  const answer = async (task: Task): Promise<Reply> => {
+export function serve(work: (task: unknown) => Promise<unknown>): void {
+  const answer = async (task: unknown): Promise<Reply> => {
     try {
       return { value: await work(task) }
     } catch (error) {
       return { fault: error instanceof Error ? (error.stack ?? error.message) : String(error) }
     }
   }
-  process.on('message', (task: Task) => void answer(task).then((reply) => process.send?.(reply)))
+  process.on('message', (task: unknown) => void answer(task).then((reply) => process.send?.(reply)))
   process.once('disconnect', () => process.exit(0))
 }

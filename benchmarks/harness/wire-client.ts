@@ -11,10 +11,17 @@ export type Target = Readonly<{ port: number; credentials: Credentials }>
  * machine: what a full client library costs per request would be taken from the server that is measured.
  */
 export type WireConnection = Readonly<{
-  socket: TLSSocket
+  /** Whether it can still be asked. */
+  isOpen: () => boolean
+  /** Whether its handshake was a resumed one. */
+  isResumed: () => boolean
+  /** Resolves with the first session ticket, after a full handshake; behind a resumed one there is none. */
+  ticket: Promise<Buffer>
   /** Resolves with the whole answer, whatever its status. @throws Error when the connection breaks first */
   ask: (request: Request) => Promise<WireAnswer>
   close: () => void
+  /** Says goodbye and resolves when the server has answered that, which it does only when the handshake is done for it too. */
+  leave: () => Promise<void>
 }>
 
 /** What to ask. `body` is JSON text, or pieces of known total length that are sent as they are made. */
@@ -25,12 +32,14 @@ export type Request = Readonly<{ method: 'GET' | 'POST'; path: string; headers?:
 export async function openConnection({ port, credentials }: Target, session?: Buffer): Promise<WireConnection> {
   const socket = connect({ host: '127.0.0.1', port, servername: 'localhost', ...credentials, minVersion: 'TLSv1.3', ...(session === undefined ? {} : { session }) })
   socket.setNoDelay(true)
+  // Before anything is awaited: the ticket may come with the end of the handshake.
+  const ticket = Promise.withResolvers<Buffer>()
+  socket.once('session', ticket.resolve)
   await once(socket, 'secureConnect')
-  return wireConnection(socket, port)
+  return wireConnection(socket, { port, ticket: ticket.promise })
 }
 
-/** Makes a connection of a socket that is ready. */
-export function wireConnection(socket: TLSSocket, port: number): WireConnection {
+function wireConnection(socket: TLSSocket, { port, ticket }: Readonly<{ port: number; ticket: Promise<Buffer> }>): WireConnection {
   let waiting: PromiseWithResolvers<WireAnswer> | undefined
   let parser = createAnswerParser()
   let broken: Error | undefined
@@ -51,7 +60,9 @@ export function wireConnection(socket: TLSSocket, port: number): WireConnection 
   })
   socket.on('error', breakWith).on('close', () => breakWith(new Error('the server closed the connection')))
   return {
-    socket,
+    isOpen: () => broken === undefined,
+    isResumed: () => socket.isSessionReused(),
+    ticket,
     ask: async (request) => {
       if (broken !== undefined) throw broken
       waiting = Promise.withResolvers<WireAnswer>()
@@ -61,6 +72,11 @@ export function wireConnection(socket: TLSSocket, port: number): WireConnection 
       return answer
     },
     close: () => void socket.destroy(),
+    leave: async () => {
+      const closed = once(socket, 'close')
+      socket.end()
+      await closed
+    },
   }
 }
 

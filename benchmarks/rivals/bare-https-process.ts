@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net'
 import { serve } from '../harness/peer.ts'
 import type { BareTask } from './bare-https.ts'
 
-serve<BareTask>(async ({ tls, body, headers }) => {
+serve(async (task) => {
+  const { tls, body, headers } = task as BareTask
   const options = { cert: readFileSync(tls.cert), key: readFileSync(tls.key), ca: readFileSync(tls.clientCa), crl: readFileSync(tls.crl), requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.3' } as const
   const server = createServer(options, (request, response) => {
     if (request.method === 'GET') {

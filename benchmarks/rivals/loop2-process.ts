@@ -10,7 +10,8 @@ const THREADS = 2
 const workers: Worker[] = []
 let key: KeyObject
 
-serve<Loop2Task>(async (task) => {
+serve(async (given) => {
+  const task = given as Loop2Task
   if (task.kind === 'open') return await open(task.privateKey)
   const taken = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
   const started = performance.now()
