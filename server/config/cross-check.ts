@@ -75,10 +75,11 @@ function checkInstalledPaths({ keys = [], dsb }: Partially<ConfigFile>, report: 
 function checkStore({ store }: Partially<ConfigFile>, report: Report): void {
   if (store?.url === undefined) return
   try {
-    const { kind } = parseStoreUrl(store.url)
+    const url = parseStoreUrl(store.url)
     for (const member of ['passwordFile', 'ca'] as const) {
-      if (kind === 'sqlite' && store[member] !== undefined) report(['store', member], 'is for PostgreSQL, and store.url names an SQLite file')
+      if (url.kind === 'sqlite' && store[member] !== undefined) report(['store', member], 'is for PostgreSQL, and store.url names an SQLite file')
     }
+    if (url.kind === 'postgres' && url.tls !== 'verify-full' && store.ca !== undefined) report(['store', 'ca'], 'is for sslmode=verify-full')
   } catch (error) {
     report(['store', 'url'], (error as Error).message)
   }

@@ -30,8 +30,11 @@ export function parseStoreUrl(text: string): StoreUrl {
 
 const SHAPE = 'postgres://USER@HOST:PORT/DATABASE'
 
+// oxlint-disable-next-line no-control-regex
+const CONTROL = /[\u0000-\u001f\u007f]/
+
 /** A name, an address, or an absolute path; a list of hosts, which PostgreSQL's own library knows, is none. */
-const HOST = /^(?:[A-Za-z0-9._:-]+|\/[^\0]+)$/
+const HOST = /^(?:[A-Za-z0-9._:-]+|\/.+)$/
 
 function tlsOf(parameters: URLSearchParams, host: string): TlsMode {
   const unknown = [...parameters.keys()].filter((name) => name !== 'sslmode')
@@ -46,10 +49,13 @@ function tlsOf(parameters: URLSearchParams, host: string): TlsMode {
   return found
 }
 
+/** PostgreSQL is told these as texts that end in a NUL: one that holds a NUL would say more than it shows. */
 function decoded(text: string): string {
   try {
-    return decodeURIComponent(text)
+    const plain = decodeURIComponent(text)
+    if (!CONTROL.test(plain)) return plain
   } catch {
-    throw new Error(`is not ${SHAPE}`)
+    // No UTF-8: refused like any other text that is no name.
   }
+  throw new Error(`is not ${SHAPE}`)
 }

@@ -58,7 +58,7 @@ export async function startPostgres(t: Test): Promise<Cluster> {
   let daemon: Daemon | undefined
   const start: Cluster['start'] = async (settings = []) => {
     daemon = startDaemon(t, [program('postgres'), '-D', join(folder, 'data'), '-p', String(port), '-k', folder, ...settings.flatMap((setting) => ['-c', setting])], { folder, ...user })
-    await daemon.said(/database system is ready to accept connections/)
+    await daemon.said(/database system is ready to accept (?:read-only )?connections/)
   }
   const admin = { host: '127.0.0.1', port, user: 'postgres', password: superPassword, ssl: { rejectUnauthorized: false } }
   await start()
