@@ -46,7 +46,7 @@ export async function openPool(location: PostgresLocation, max: number, { connec
 }
 
 /** Integers of 8 bytes are counts, sizes and times, all of them safe integers; pg gives them as text. */
-const getTypeParser: typeof pg.types.getTypeParser = (oid: number, format?: 'text' | 'binary') => (oid === INT8_OID ? Number : pg.types.getTypeParser(oid, format as 'text'))
+const getTypeParser: typeof pg.types.getTypeParser = (oid: number, format?: 'text' | 'binary') => (oid === INT8_OID ? Number : pg.types.getTypeParser(oid, format))
 
 /** A client that is thrown away after an error that PostgreSQL did not report: nobody knows what state it is in. */
 function guarded(client: pg.PoolClient): PostgresPoolClient {
