@@ -3,13 +3,13 @@ import { parseFilename } from '../roots/filename.ts'
 import type { Receiver, Sending } from '../uploads/receive.ts'
 import { chooseKey, type Caller } from './caller.ts'
 import { keyWarnings, outcomeOf, runOfOne, type SignRun } from './outcome.ts'
-import { signContent } from './sign-content.ts'
+import { anewOf, signContent } from './sign-content.ts'
 import { inspectSignable, type SignFileDeps } from './sign-file.ts'
 
 export type SignUploadDeps = SignFileDeps & Readonly<{ keyring: Keyring; receiver: Receiver }>
 
 /** An upload as it arrives. */
-export type Upload = Sending & Readonly<{ filename: string; keyid?: string }>
+export type Upload = Sending & Readonly<{ filename: string; keyid?: string; force?: boolean; resign?: boolean }>
 
 /**
  * Begins to sign a file that is being sent: received whole into a file without a name, then inspected and signed like any other.
@@ -17,7 +17,7 @@ export type Upload = Sending & Readonly<{ filename: string; keyid?: string }>
  */
 export function signUpload(deps: SignUploadDeps, caller: Caller, upload: Upload, signal: AbortSignal): SignRun {
   const filename = parseFilename(upload.filename)
-  const context = { caller, key: chooseKey(caller, deps.keyring, upload.keyid), signal }
+  const context = { caller, key: chooseKey(caller, deps.keyring, upload.keyid), anew: anewOf(caller, upload), signal }
   const outcome = async () =>
     await outcomeOf(filename, async () =>
       await deps.receiver.receive(upload, signal, async ({ handle, fileBytes, sha256 }) => {
