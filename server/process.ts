@@ -96,7 +96,7 @@ async function openParts(config: Config, opened: AsyncDisposableStack, listeners
   opened.defer(async () => await pool.close())
   const keyring = await openKeys(config.keys, pool)
   const log = await openLogKey({ origin: config.transparencyLog.origin, path: config.transparencyLog.key })
-  const store = await openStore({ url: config.store.url, signatureFile: config.signatureFile, identity: log, keepMs: config.idempotency.keepMs })
+  const store = await openStore({ ...config.store, signatureFile: config.signatureFile, identity: log, keepMs: config.idempotency.keepMs })
   opened.defer(async () => await store.close())
   const inspector = createInspector({ pool, maxFileBytes: limits.fileBytes, accept: config.formats.accept })
   const signer = await openSigner(config.signer, { clock, copier: inspector, environment: process.env })

@@ -4,7 +4,7 @@ import type { Durability, Engine, Work } from './engine.ts'
 import { storeFault } from './faults.ts'
 import { isPostgresRowFault, postgresOpenFault } from './postgres-faults.ts'
 import { openPool, type Patience, type PostgresLocation } from './postgres-pool.ts'
-import { bringUpToDate } from './schema.ts'
+import { bringUpToDate, refuseForeignSchema } from './schema.ts'
 import type { StoreTables } from './tables.ts'
 
 /**
@@ -50,6 +50,7 @@ async function prepare(location: PostgresLocation, patience: Patience): Promise<
   const db = await connected(location, 2, { ...patience, statementMs: 0 })
   try {
     await checkSafety(db)
+    await refuseForeignSchema(db)
     await bringUpToDate(db)
   } finally {
     await db.destroy()

@@ -6,18 +6,20 @@ import { MIGRATIONS } from './migrations/index.ts'
 import type { StoreTables } from './tables.ts'
 
 /**
- * Brings the schema of a database up to date; each step is made whole or not at all, and by one process of several. A database of another
- * program, or of a newer version of this server, is refused before anything is written.
- * @throws SigningError `STORE_FAILED`; an error of the driver as it is
+ * Brings the schema of a database up to date; each step is made whole or not at all, and by one process of several.
+ * @throws SigningError `STORE_FAILED`
  */
 export async function bringUpToDate(db: Kysely<StoreTables>): Promise<void> {
-  await refuseForeign(db)
   const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } })
   const { error } = await migrator.migrateToLatest()
   if (error !== undefined) throw storeFault('the schema of the catalogue could not be brought up to date', error)
 }
 
-async function refuseForeign(db: Kysely<StoreTables>): Promise<void> {
+/**
+ * Refuses a database of another program, or of a newer version of this server.
+ * @throws SigningError `STORE_FAILED`; an error of the driver as it is
+ */
+export async function refuseForeignSchema(db: Kysely<StoreTables>): Promise<void> {
   const tables = await db.introspection.getTables({ withInternalKyselyTables: true })
   if (tables.length === 0) return
   if (!tables.some(({ name }) => name === DEFAULT_MIGRATION_TABLE)) {
