@@ -16,13 +16,15 @@ export type SignBatchDeps = SignContentDeps & Readonly<{ keyring: Keyring; concu
 export async function signBatch(deps: SignBatchDeps, caller: Caller, { items, keyid }: SignBatchRequest, signal: AbortSignal): Promise<BatchRun> {
   checkDigestAllowed(caller)
   const key = chooseKey(caller, deps.keyring, keyid)
+  const context = { caller, key, signal }
   const numbered = [...items.entries()]
   const outcomes = Array.from<Settled>({ length: items.length })
   const work = async ([position, item]: readonly [number, DigestItem]): Promise<void> => {
-    outcomes[position] = await outcomeOf(item.filename, async () => {
+    const outcome = await outcomeOf(item.filename, async (learn) => {
       signal.throwIfAborted()
-      return await signDigest(deps, item, { caller, key, signal })
+      return await signDigest(deps, item, { ...context, learn })
     })
+    outcomes[position] = await deps.incidents.file(context, outcome)
   }
   for await (const _done of inFlight(numbered, deps.concurrency, work)) continue
   return { kind: 'batch', outcomes, warnings: [...keyWarnings(key), CONTENT_NOT_SEEN] }

@@ -8,12 +8,14 @@ import { checkRecords } from '../signers/check-records.ts'
 import type { Made, Signable, Signer } from '../signers/signer.ts'
 import type { SignedFile, Store } from '../store/store.ts'
 import type { Caller } from './caller.ts'
+import type { Incidents } from './incidents.ts'
+import type { Learnt } from './outcome.ts'
 
-/** What signing needs of the server. `clock` gives the time of signing. */
-export type SignContentDeps = Readonly<{ signer: Signer; store: Store; clock: () => Date }>
+/** What signing needs of the server. `clock` gives the time of signing; `incidents` is told what is not signed. */
+export type SignContentDeps = Readonly<{ signer: Signer; store: Store; clock: () => Date; incidents: Incidents }>
 
-/** In whose name, with which key, until when. */
-export type SignContext = Readonly<{ caller: Caller; key: OpenedKey; signal: AbortSignal }>
+/** In whose name, with which key, until when; `learn` is told what the logs should know. */
+export type SignContext = Readonly<{ caller: Caller; key: OpenedKey; signal: AbortSignal; learn?: ((facts: Learnt) => void) | undefined }>
 
 /** Something to sign, how it came, and where it lies when the server can read it. `settle` rejects when it is not what it was. */
 export type Content = Readonly<{
@@ -29,8 +31,9 @@ export type Content = Readonly<{
  * through it that skips the check or the record.
  * @throws SigningError `SIGNER_…`, `SIGNATURE_INVALID`, `FILE_CHANGED`, `STORE_FAILED`, `STORAGE_FULL`, `FORMAT_NOT_ACCEPTED`, `DIGEST_NOT_SIGNABLE`
  */
-export async function signContent(deps: SignContentDeps, { caller, key, signal }: SignContext, content: Content): Promise<Signature> {
+export async function signContent(deps: SignContentDeps, { caller, key, signal, learn }: SignContext, content: Content): Promise<Signature> {
   const { signable, place } = content
+  learn?.({ sha256: signable.sha256.toString('hex') })
   const { signature, records } = await deps.signer.sign(signable, key, signal)
   const made: Made = { signature, records: signable.info === undefined ? [] : checkRecords(records, signable.info, key.keyid) }
   await content.settle?.()

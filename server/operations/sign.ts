@@ -21,6 +21,7 @@ export async function sign(deps: SignDeps, caller: Caller, input: SignInput, sig
 function signOneDigest(deps: SignDeps, caller: Caller, { keyid, ...item }: SignDigestRequest, signal: AbortSignal): SignRun {
   checkDigestAllowed(caller)
   const key = chooseKey(caller, deps.keyring, keyid)
-  const outcome = async () => await outcomeOf(item.filename, async () => await signDigest(deps, item, { caller, key, signal }))
+  const context = { caller, key, signal }
+  const outcome = async () => await deps.incidents.file(context, await outcomeOf(item.filename, async (learn) => await signDigest(deps, item, { ...context, learn })))
   return runOfOne(item.filename, item.filename, { warnings: [...keyWarnings(key), CONTENT_NOT_SEEN], outcome })
 }
