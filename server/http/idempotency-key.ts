@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { SigningError } from '../errors.ts'
 
-const NAME = 'idempotency-key'
+const NAME = 'Idempotency-Key'
 /** A string of structured fields (RFC 9651, section 3.3.3). */
 const QUOTED = /^"((?:[ !#-[\]-~]|\\["\\])*)"$/
 /** 1 to 255 visible characters of ASCII. */
@@ -16,7 +16,7 @@ const KEY = /^[!-~]{1,255}$/
  */
 export function idempotencyKey({ raw: { rawHeaders } }: FastifyRequest): string | undefined {
   // Node joins lines of one name, and two lines are no key.
-  const lines = rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === NAME)
+  const lines = rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === NAME.toLowerCase())
   const [line] = lines
   if (line === undefined) return undefined
   const key = line.startsWith('"') ? QUOTED.exec(line)?.[1]?.replaceAll(/\\(["\\])/g, '$1') : line
@@ -36,7 +36,7 @@ export function repeatableHeaders(keepMs: number) {
 /** The response header that marks a repeated answer, and how the document shows it. */
 export const REPLAYED = 'Idempotent-Replayed'
 export const REPLAYED_HEADER = {
-  [REPLAYED]: { type: 'string', enum: ['true'], description: 'There when this is the answer to an earlier request with the same Idempotency-Key.' },
+  [REPLAYED]: { type: 'string', enum: ['true'], description: 'There when this is the answer to an earlier request with the same Idempotency-Key; a problem that is repeated has it too.' },
 } as const
 
 const UNITS = [[86_400_000, 'day'], [3_600_000, 'hour'], [60_000, 'minute'], [1000, 'second'], [1, 'millisecond']] as const
