@@ -18,6 +18,7 @@ import { openRoots } from './roots/open-roots.ts'
 import { openSigner } from './signers/open.ts'
 import type { OpenedSigner } from './signers/signer.ts'
 import { createStopping, type Stopping } from './stopping.ts'
+import { openLogKey } from './store/log-key.ts'
 import { openStore } from './store/open.ts'
 import type { Store } from './store/store.ts'
 import { createReceiver } from './uploads/receive.ts'
@@ -30,7 +31,7 @@ export type Listening = Readonly<Record<ListenerName | 'admin', AddressInfo>>
 /** A server that runs. `close` stops accepting, waits for what is running until the deadline, then ends it; it resolves when everything is closed. */
 export type RunningServer = Readonly<{ listening: Listening; close(): Promise<void> }>
 
-type Parts = Readonly<{ pool: ThreadPool; inspector: Inspector; keyring: Keyring; signer: OpenedSigner; store: Store; metrics: Metrics; tls: TlsMaterial }>
+type Parts = Readonly<{ pool: ThreadPool; inspector: Inspector; keyring: Keyring; signer: OpenedSigner; store: Store; logKey: string; metrics: Metrics; tls: TlsMaterial }>
 
 /**
  * Starts the server that the configuration describes: opens keys, signer and store, then listens. When something does not open, what
@@ -94,7 +95,8 @@ async function openParts(config: Config, opened: AsyncDisposableStack, listeners
   const pool = createThreadPool({ module: WORKER_MODULE, size: availableParallelism(), maxWaiting: limits.waitingFiles })
   opened.defer(async () => await pool.close())
   const keyring = await openKeys(config.keys, pool)
-  const store = await openStore({ url: config.store.url, signatureFile: config.signatureFile })
+  const log = await openLogKey({ origin: config.transparencyLog.origin, path: config.transparencyLog.key })
+  const store = await openStore({ url: config.store.url, signatureFile: config.signatureFile, identity: log, keepMs: config.idempotency.keepMs })
   opened.defer(async () => await store.close())
   const inspector = createInspector({ pool, maxFileBytes: limits.fileBytes, accept: config.formats.accept })
   const signer = await openSigner(config.signer, { clock, copier: inspector, environment: process.env })
@@ -107,7 +109,7 @@ async function openParts(config: Config, opened: AsyncDisposableStack, listeners
   })
   opened.defer(() => metrics.close())
   metrics.validityRead(validity)
-  return { pool, inspector: counted(inspector, metrics), keyring, signer, store, metrics, tls }
+  return { pool, inspector: counted(inspector, metrics), keyring, signer, store, logKey: log.verifierKey, metrics, tls }
 }
 
 async function readTls({ cert, key, clientCa, crl }: Config['tls']): Promise<TlsMaterial> {

@@ -4,7 +4,7 @@ import type { SignBatchRequest } from '../schemas/sign.ts'
 import { chooseKey, type Caller } from './caller.ts'
 import { inFlight } from './in-flight.ts'
 import { CONTENT_NOT_SEEN, keyWarnings, outcomeOf, type BatchRun, type Settled } from './outcome.ts'
-import type { SignContentDeps } from './sign-content.ts'
+import { anewOf, type SignContentDeps } from './sign-content.ts'
 import { checkDigestAllowed, signDigest } from './sign-digest.ts'
 
 export type SignBatchDeps = SignContentDeps & Readonly<{ keyring: Keyring; concurrency: number }>
@@ -13,10 +13,10 @@ export type SignBatchDeps = SignContentDeps & Readonly<{ keyring: Keyring; concu
  * Signs many digests at once and returns their outcomes in the order of the request: one that fails does not spoil the others.
  * @throws SigningError `DIGEST_NOT_ALLOWED`, `KEY_NOT_AVAILABLE`, `KEYID_REQUIRED`; faults of single items are outcomes
  */
-export async function signBatch(deps: SignBatchDeps, caller: Caller, { items, keyid }: SignBatchRequest, signal: AbortSignal): Promise<BatchRun> {
+export async function signBatch(deps: SignBatchDeps, caller: Caller, { items, keyid, ...asked }: SignBatchRequest, signal: AbortSignal): Promise<BatchRun> {
   checkDigestAllowed(caller)
   const key = chooseKey(caller, deps.keyring, keyid)
-  const context = { caller, key, signal }
+  const context = { caller, key, anew: anewOf(caller, asked), signal }
   const numbered = [...items.entries()]
   const outcomes = Array.from<Settled>({ length: items.length })
   const work = async ([position, item]: readonly [number, DigestItem]): Promise<void> => {

@@ -4,13 +4,13 @@ import type { Signature } from '../schemas/signature.ts'
 import type { Received, Receiver, Sending } from '../uploads/receive.ts'
 import { chooseKey, type Caller } from './caller.ts'
 import { keyWarnings, outcomeOf, runOfOne, type Outcome, type SignRun } from './outcome.ts'
-import { signContent, type SignContext } from './sign-content.ts'
+import { anewOf, signContent, type SignContext } from './sign-content.ts'
 import { inspectSignable, type SignFileDeps } from './sign-file.ts'
 
 export type SignUploadDeps = SignFileDeps & Readonly<{ keyring: Keyring; receiver: Receiver }>
 
 /** An upload as it arrives. */
-export type Upload = Sending & Readonly<{ filename: string; keyid?: string }>
+export type Upload = Sending & Readonly<{ filename: string; keyid?: string; force?: boolean; resign?: boolean }>
 
 /**
  * Begins to sign a file that is being sent: received whole into a file without a name, then inspected and signed like any other.
@@ -34,7 +34,7 @@ export type AdmittedUpload = Readonly<{
  */
 export function admitUpload(deps: SignUploadDeps, caller: Caller, upload: Upload, signal: AbortSignal): AdmittedUpload {
   const filename = parseFilename(upload.filename)
-  const context = { caller, key: chooseKey(caller, deps.keyring, upload.keyid), signal }
+  const context = { caller, key: chooseKey(caller, deps.keyring, upload.keyid), anew: anewOf(caller, upload), signal }
   return {
     filename,
     runOf: (outcome) => runOfOne(filename, filename, { warnings: keyWarnings(context.key), outcome: async () => await deps.incidents.file(context, await outcome()) }),

@@ -67,8 +67,8 @@ async function repeatProblem(reply: FastifyReply, { error, requestId }: Extract<
 function inputOf(request: FastifyRequest): SignInput {
   const upload = uploadOf(request)
   if (upload === undefined) return request.body as SignRequest
-  const { keyid } = request.query as Static<typeof SignUploadQuery>
-  return { upload: { ...upload, ...(keyid === undefined ? {} : { keyid }) } }
+  const { filename: _filename, ...asked } = request.query as Static<typeof SignUploadQuery>
+  return { upload: { ...upload, ...asked } }
 }
 
 const DONE = {
@@ -98,7 +98,7 @@ async function stream(request: FastifyRequest, reply: FastifyReply, events: Retu
 const CODES: readonly ErrorCode[] = [
   'IDEMPOTENCY_KEY_MALFORMED', 'IDEMPOTENCY_KEY_REUSED', 'REQUEST_IN_PROGRESS',
   'BODY_MALFORMED', 'BODY_TOO_LARGE', 'CONTENT_TYPE_UNSUPPORTED', 'PATH_MALFORMED', 'PATH_OUTSIDE_ROOTS', 'PATH_UNREADABLE', 'FILE_NAME_REFUSED', 'FILE_KIND_REFUSED', 'FILE_CHANGED',
-  'FILE_TOO_LARGE', 'DIRECTORY_TOO_LARGE', 'NOT_A_PACKAGE', 'PACKAGE_MALFORMED', 'DSB_MALFORMED', 'DSB_STACKED', 'FORMAT_NOT_ACCEPTED', 'DIGEST_MALFORMED', 'DIGEST_MISMATCH', 'DIGEST_NOT_ALLOWED', 'DIGEST_NOT_SIGNABLE', 'KEYID_REQUIRED', 'KEY_NOT_AVAILABLE', 'SIGNER_BUSY',
+  'FILE_TOO_LARGE', 'DIRECTORY_TOO_LARGE', 'NOT_A_PACKAGE', 'PACKAGE_MALFORMED', 'DSB_MALFORMED', 'DSB_STACKED', 'FORMAT_NOT_ACCEPTED', 'DIGEST_MALFORMED', 'DIGEST_MISMATCH', 'DIGEST_NOT_ALLOWED', 'DIGEST_NOT_SIGNABLE', 'FILESET_LEVEL_ALREADY_SIGNED', 'RESIGN_NOT_ALLOWED', 'KEYID_REQUIRED', 'KEY_NOT_AVAILABLE', 'SIGNER_BUSY',
   'SIGNER_NOT_AVAILABLE', 'SIGNER_TIMEOUT', 'SIGNER_FAILED', 'SIGNER_OUTPUT_TOO_LARGE', 'SIGNER_NO_RECORD', 'SIGNER_RECORD_MALFORMED',
   'SIGNER_SIGNATURE_TRUNCATED', 'SIGNER_RECORD_MISMATCH', 'SIGNATURE_INVALID', 'STORE_FAILED', 'STORAGE_FULL', 'REQUEST_TIMEOUT', 'REQUEST_ABORTED',
 ]
