@@ -165,6 +165,7 @@ async function openApp(config: Config, parts: Parts, { log, stopping }: Readonly
     stop: stopping.signal,
     draining: stopping.draining,
     bodyBytes: config.limits.bodyBytes,
+    idempotency: config.idempotency,
     log,
   })
   await app.ready()

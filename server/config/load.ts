@@ -12,6 +12,8 @@ import { takeValue } from './take.ts'
 /** A checked configuration: defaults filled in, paths absolute, deeply frozen. `file` is where it came from, `sha256` that of its text. */
 export type Config = DeepReadonly<ConfigFile> & Readonly<{ file: string; sha256: string }>
 
+const SQLITE = 'sqlite:'
+
 type Wanted = Readonly<{ place: Place; role: PathRole; path: string }>
 
 /**
@@ -41,7 +43,7 @@ export async function parseConfig(text: string, file: string): Promise<Config> {
     return path
   }
   const config = takeValue(ConfigFile, document.toJS() ?? {}, { fault: report, path: absolute }) as ConfigFile | undefined
-  if (config?.store?.url !== undefined) config.store.url = `sqlite:${resolve(dirname(file), config.store.url.slice('sqlite:'.length))}`
+  if (config?.store?.url?.startsWith(SQLITE)) config.store.url = `${SQLITE}${resolve(dirname(file), config.store.url.slice(SQLITE.length))}`
   if (config !== undefined) crossCheck(config, report)
   await checkFiles(wanted, report)
   if (faults.length > 0 || config === undefined) throw new ConfigError(file, faults)

@@ -10,15 +10,17 @@ import { checkRecords } from '../signers/check-records.ts'
 import type { Made, Signable, Signer } from '../signers/signer.ts'
 import type { Known, Level, SignedFile, Store, Subject, Unrecorded } from '../store/store.ts'
 import type { Caller } from './caller.ts'
+import type { Incidents } from './incidents.ts'
+import type { Learnt } from './outcome.ts'
 
-/** What signing needs of the server. `clock` gives the time of signing. */
-export type SignContentDeps = Readonly<{ signer: Signer; store: Store; clock: () => Date }>
+/** What signing needs of the server. `clock` gives the time of signing; `incidents` is told what is not signed. */
+export type SignContentDeps = Readonly<{ signer: Signer; store: Store; clock: () => Date; incidents: Incidents }>
 
 /** What a request says about what was signed before. */
 export type Anew = Readonly<{ force: boolean; resign: boolean }>
 
-/** In whose name, with which key, whether anew, until when. */
-export type SignContext = Readonly<{ caller: Caller; key: OpenedKey; anew: Anew; signal: AbortSignal }>
+/** In whose name, with which key, whether anew, until when; `learn` is told what the logs should know. */
+export type SignContext = Readonly<{ caller: Caller; key: OpenedKey; anew: Anew; signal: AbortSignal; learn?: ((facts: Learnt) => void) | undefined }>
 
 /** Something to sign, how it came, and where it lies when the server can read it. `settle` rejects when it is not what it was. */
 export type Content = Readonly<{
@@ -46,6 +48,7 @@ export function anewOf({ policy, identity }: Caller, { force = false, resign = f
 export async function signContent(deps: SignContentDeps, context: SignContext, content: Content): Promise<Signature> {
   const { signable } = content
   const { key } = context
+  context.learn?.({ sha256: signable.sha256.toString('hex') })
   const subject = subjectOf(context, content)
   const known = await deps.store.lookUp(subject)
   if (known !== undefined) {
