@@ -19,8 +19,9 @@ import type { SignDeps } from './operations/sign.ts'
 import { documentRoutes } from './routes/document.ts'
 import { exportKeyRoute, getKeyRoute, listKeysRoute } from './routes/keys.ts'
 import { listFilesRoute } from './routes/list-files.ts'
+import { auditLogRoute, getCheckpointRoute, getLogKeyRoute, getTileRoute } from './routes/log.ts'
 import { signRoute } from './routes/sign.ts'
-import { exportSignatureRoute, getSignatureRoute } from './routes/signatures.ts'
+import { exportSignatureRoute, findSignaturesRoute, getSignatureRoute } from './routes/signatures.ts'
 import { verifyRoute } from './routes/verify.ts'
 import { whoamiRoute } from './routes/whoami.ts'
 
@@ -31,6 +32,8 @@ export type AppDeps = AuthenticateOptions &
   ExportDeps &
   Readonly<{
     metrics: Pick<Metrics, 'requestFinished' | 'fileFinished'>
+    /** The key that verifies the checkpoints of the log: `NAME+KEYID+BASE64` (C2SP signed-note). */
+    logKey: string
     /** Aborts when running requests must end: the deadline after SIGTERM. */
     stop: AbortSignal
     /** Whether the server is stopping: new requests are answered SHUTTING_DOWN, and connections end with their answer. */
@@ -83,8 +86,13 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     signRoute(routes, { ...deps, observe })
     listFilesRoute(routes, deps)
     verifyRoute(routes, deps)
+    findSignaturesRoute(routes, deps)
     getSignatureRoute(routes, deps)
     exportSignatureRoute(routes, deps)
+    getCheckpointRoute(routes, deps)
+    getTileRoute(routes, deps)
+    getLogKeyRoute(routes, deps)
+    auditLogRoute(routes, deps)
     listKeysRoute(routes, deps)
     getKeyRoute(routes, deps)
     exportKeyRoute(routes, deps)

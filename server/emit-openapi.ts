@@ -19,6 +19,7 @@ export async function emitOpenapi(): Promise<string> {
     receiver: UNUSED,
     dsb: { keyDirectory: '/', allowRsa3072: false },
     metrics: UNUSED,
+    logKey: UNUSED,
     clock: UNUSED,
     maxEntries: 1,
     concurrency: 1,

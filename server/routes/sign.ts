@@ -3,17 +3,17 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type, type Static } from 'typebox'
 import type { ErrorCode } from '../errors.ts'
 import { abortSignal } from '../http/abort.ts'
+import { chooseMediaType } from '../http/accept.ts'
 import { callerOf } from '../http/authenticate.ts'
 import { allowTime } from '../http/patience.ts'
 import { problemResponses, type App } from '../http/route.ts'
 import { asJson, asNdjson, batchAnswer, signEvents } from '../http/sign-answer.ts'
+import { NDJSON, sendStream } from '../http/stream.ts'
 import { OCTET_STREAM, SignUploadQuery, UPLOAD_BODY, uploadOf } from '../http/upload.ts'
 import type { Outcome, SignRun } from '../operations/outcome.ts'
 import { sign, type SignDeps, type SignInput } from '../operations/sign.ts'
 import { refTo } from '../schemas/reference.ts'
 import { BatchAnswer, SignAnswer, SignEvent, SignRequest } from '../schemas/sign.ts'
-
-const NDJSON = 'application/x-ndjson'
 
 /** What the route needs beside the operation: the signal that ends running work, and who is told of each outcome. */
 export type SignRouteDeps = SignDeps & Readonly<{ stop: AbortSignal; observe: (request: FastifyRequest, outcome: Outcome) => void }>
@@ -67,13 +67,8 @@ async function settled(run: SignRun, observe: (outcome: Outcome) => void): Promi
 }
 
 async function stream(request: FastifyRequest, reply: FastifyReply, events: ReturnType<typeof signEvents>): Promise<FastifyReply> {
-  const ndjson = request.headers.accept?.includes(NDJSON) ?? false
-  const body = Readable.from(ndjson ? asNdjson(events) : asJson(events), { objectMode: false })
-  // The answer has begun, so a fault in the middle can only cut it off; the log shows why.
-  body.once('error', (error) => {
-    reply.failure = error
-  })
-  return await reply.type(ndjson ? NDJSON : 'application/json; charset=utf-8').send(body)
+  const chosen = chooseMediaType(request.headers.accept, ['application/json', NDJSON])
+  return await (chosen === NDJSON ? sendStream(reply, NDJSON, asNdjson(events)) : sendStream(reply, 'application/json; charset=utf-8', asJson(events)))
 }
 
 const CODES: readonly ErrorCode[] = [
