@@ -5,7 +5,7 @@ import { OPERATIONS } from './generated/operations.ts'
 import { keyHeader, type KeyOptions } from './idempotency.ts'
 import { ConnectionError } from './problem.ts'
 import { buildRequest, buildUpload, type Members, type OperationId, type UploadBody } from './request.ts'
-import { eventGate, type Gate } from './resume.ts'
+import { eventGate, resumed, type Gate } from './resume.ts'
 import { createTries, withRetries, type Patience, type RetryOptions } from './retry.ts'
 import type { HttpAnswer, HttpRequest, Limits, Transport } from './transport.ts'
 
@@ -50,7 +50,7 @@ export type Caller = Readonly<{
   /** Yields each event once, also where the answer was cut off and asked for again. */
   events: (operation: OperationId, members: Members, options?: SignCallOptions) => AsyncGenerator<Readonly<{ event: string }>, void, undefined>
   /** Yields each line of a list once; `gate` knows what came before. */
-  lines: (operation: OperationId, members: Members, gate: Gate<never>, options?: CallOptions) => AsyncGenerator<object, void, undefined>
+  lines: <T extends object>(operation: OperationId, members: Members, gate: Gate<T>, options?: CallOptions) => AsyncGenerator<T, void, undefined>
 }>
 
 /** Returns the caller of one server: it builds requests, repeats them where that is safe, and reads answers. */
@@ -72,36 +72,26 @@ export function createCaller(transport: Transport, defaults: CallerOptions): Cal
     await withRetries(async () => await read(await send(request, limits)), patience).catch((error: unknown) => {
       throw explain(error)
     })
+  const stream = <T extends object>({ request, limits, explain, patience }: Prepared, gate: Gate<T>, read: (answer: HttpAnswer) => AsyncIterable<T>) =>
+    resumed({ ask: async () => read(await accepted(await send(request, limits), [NDJSON_MEDIA], place)), gate, tries: createTries(patience), explain })
   const readJson = async (answer: HttpAnswer) => marked(await readObject(await accepted(answer, [JSON_MEDIA], place), place), answer)
-  async function* stream<T extends object>({ request, limits, explain, patience }: Prepared, gate: Gate<T>, read: (answer: HttpAnswer) => AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
-    const tries = createTries(patience)
-    for (;;) {
-      gate.begin()
-      try {
-        for await (const piece of read(await accepted(await send(request, limits), [NDJSON_MEDIA], place))) {
-          const fresh = gate.take(piece)
-          if (fresh === undefined) continue
-          tries.progressed()
-          yield fresh
-        }
-        return
-      } catch (error) {
-        await tries.failed(error).catch((reason: unknown) => {
-          throw explain(reason)
-        })
-      }
-    }
-  }
   return {
     json: async (operation, members, options) => await call(prepare(operation, buildRequest(operation, members, JSON_MEDIA), options), readJson),
     upload: async (operation, { members, body }, options) => await call(prepare(operation, buildUpload(operation, members, { body, accept: JSON_MEDIA }), options), readJson),
-    file: async (operation, members, options) => await call(prepare(operation, buildRequest(operation, members, mediaOf(operation).join(', ')), options), async (answer) => await readFile(await accepted(answer, mediaOf(operation), place), place)),
-    bytes: async (operation, members, options) => await call(prepare(operation, buildRequest(operation, members, mediaOf(operation).join(', ')), options), async (answer) => await readBytes(await accepted(answer, mediaOf(operation), place), place)),
-    events: (operation, members, options) => {
-      const ends = (answer: HttpAnswer) => markedEnd(readEvents(answer, place), answer)
-      return stream(prepare(operation, buildRequest(operation, members, NDJSON_MEDIA), options), eventGate(place), ends)
+    file: async (operation, members, options) => {
+      const mediaTypes = mediaOf(operation)
+      return await call(prepare(operation, buildRequest(operation, members, mediaTypes.join(', ')), options), async (answer) => await readFile(await accepted(answer, mediaTypes, place), place))
     },
-    lines: (operation, members, gate, options) => stream(prepare(operation, buildRequest(operation, members, NDJSON_MEDIA), options), gate as Gate<object>, (answer) => readLines(answer, place)),
+    bytes: async (operation, members, options) => {
+      const mediaTypes = mediaOf(operation)
+      return await call(prepare(operation, buildRequest(operation, members, mediaTypes.join(', ')), options), async (answer) => await readBytes(await accepted(answer, mediaTypes, place), place))
+    },
+    events: async function* (operation, members, options) {
+      yield* stream(prepare(operation, buildRequest(operation, members, NDJSON_MEDIA), options), eventGate(place), (answer) => markedEnd(readEvents(answer, place), answer))
+    },
+    lines: async function* <T extends object>(operation: OperationId, members: Members, gate: Gate<T>, options?: CallOptions) {
+      yield* stream(prepare(operation, buildRequest(operation, members, NDJSON_MEDIA), options), gate, (answer) => readLines(answer, place) as AsyncIterable<T>)
+    },
   }
 }
 

@@ -1,4 +1,6 @@
+import type { FoundSignature } from './generated/schema.ts'
 import { ConnectionError } from './problem.ts'
+import type { Tries } from './retry.ts'
 
 /** Lets each piece of an answer through once, however often the answer begins again. */
 export type Gate<T> = Readonly<{
@@ -55,18 +57,40 @@ function keyOf(event: Event & Readonly<{ name?: unknown }>): string {
   return COUNTED[event.event] !== undefined && typeof event.name === 'string' ? `name ${event.name}` : JSON.stringify(event)
 }
 
-type Found = Readonly<{ signature: Readonly<{ receipt: Readonly<{ index: number }> }> }>
-
 /** Returns the gate for found signatures, which come in the order of the log, the newest first: what was made since is not in it. */
-export function foundGate(): Gate<Found> {
+export function foundGate(place: string): Gate<FoundSignature> {
   let last = Number.POSITIVE_INFINITY
   return {
     begin: () => undefined,
     take: (found) => {
-      const { index } = found.signature.receipt
-      if (index >= last) return undefined
-      last = index
+      const index = (found as Partial<FoundSignature>).signature?.receipt?.index
+      if (!Number.isSafeInteger(index)) throw new ConnectionError('ANSWER_NOT_UNDERSTOOD', `the answer of ${place} has a line that is no signature with its receipt`)
+      if (index! >= last) return undefined
+      last = index!
       return found
     },
+  }
+}
+
+/** An answer in pieces: how it is asked for, what lets its pieces through, and how a fault is told. */
+export type Resumable<T> = Readonly<{ ask: () => Promise<AsyncIterable<T>>; gate: Gate<T>; tries: Tries; explain: (error: unknown) => unknown }>
+
+/** Yields each piece of an answer once; one that was cut off is asked for again as often as `tries` allow. @throws what the last try threw */
+export async function* resumed<T>({ ask, gate, tries, explain }: Resumable<T>): AsyncGenerator<T, void, undefined> {
+  for (;;) {
+    gate.begin()
+    try {
+      for await (const piece of await ask()) {
+        const fresh = gate.take(piece)
+        if (fresh === undefined) continue
+        tries.progressed()
+        yield fresh
+      }
+      return
+    } catch (error) {
+      await tries.failed(error).catch((reason: unknown) => {
+        throw explain(reason)
+      })
+    }
   }
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { ErrorCode } from './generated/schema.ts'
 import { ConnectionError, ProblemError } from './problem.ts'
 
 /** How often a request is tried, and how long to wait in between. */
@@ -42,7 +43,7 @@ const DEFAULTS = { tries: 8, baseMs: 200, maxMs: 30_000, deadlineMs: 120_000 }
 const TRIES_UNREACHED = 3
 
 /** The first attempt at this very request still runs; asking again is all there is to do, so it is no failure to be counted. */
-const IN_PROGRESS = 'REQUEST_IN_PROGRESS'
+const IN_PROGRESS = 'REQUEST_IN_PROGRESS' satisfies ErrorCode
 const NOTHING_DONE: ReadonlySet<number> = new Set([429, 503])
 const PASSING: ReadonlySet<number> = new Set([408, 429, 502, 503, 504])
 /** A connection that ended without a word may be one that the server broke off when it stopped, and not only a refused certificate. */
