@@ -24,7 +24,7 @@ export function eventGate(place: string): Gate<Event> {
   const counts: Counts = { signed: 0, failed: 0, skipped: 0 }
   let seen = new Map<string, number>()
   let listing: string | undefined
-  let tries = 0
+  let midway = false
   const isNew = (key: string): boolean => {
     const times = (seen.get(key) ?? 0) + 1
     seen.set(key, times)
@@ -34,7 +34,7 @@ export function eventGate(place: string): Gate<Event> {
   }
   return {
     begin: () => {
-      tries += 1
+      midway = given.size > 0
       seen = new Map()
     },
     take: (event) => {
@@ -43,7 +43,7 @@ export function eventGate(place: string): Gate<Event> {
         if (listing !== undefined && listing !== text) throw new ConnectionError('ANSWER_CUT_OFF', `the answer of ${place} was cut off, and the directory changed before it could be asked for again`)
         listing = text
       }
-      if (event.event === 'end') return tries === 1 ? event : { ...event, ...counts }
+      if (event.event === 'end') return midway ? { ...event, ...counts } : event
       if (!isNew(keyOf(event))) return undefined
       const counted = COUNTED[event.event]
       if (counted !== undefined) counts[counted] += 1
