@@ -13,10 +13,14 @@ export { CONNECTION_ERROR_CODES, ConnectionError, ProblemError } from './problem
 export type { ConnectionErrorCode } from './problem.ts'
 export { OPERATIONS } from './generated/operations.ts'
 export type { OperationId } from './request.ts'
-export { attachDsb, describeFile, detachDsb, examineFile, givenSignature, guessForm, isRecordOf, LOCAL_FILE_ERROR_CODES, LocalFileError, verifyOffline, writeNewFile } from './local.ts'
+export { attachDsb, describeFile, detachDsb, examineFile, givenSignature, guessForm, isRecordOf, LOCAL_FILE_ERROR_CODES, LocalFileError, verifyOffline, placeFile, readLogKey, verifyProof, verifyReceipt, writeNewFile } from './local.ts'
 export type {
-  AttachedDsb, AttachOptions, DescribedFile, Destination, Detached, LocalFileErrorCode, OfflineRequest, OfflineVerification, ReadOptions, SignatureFile,
+  AttachedDsb, AttachOptions, DescribedFile, Destination, Detached, LocalFileErrorCode, OfflineRequest, OfflineVerification, Placing, Proven, ReadOptions, SignatureFile,
+  UnprovenReason,
 } from './local.ts'
+export { auditLog } from './log-audit.ts'
+export type { AuditedClient, AuditProgress, LogAuditOptions, LogAuditReport, LogHistory } from './log-audit.ts'
+export type { AuditFinding } from './log-finding.ts'
 export type {
   BatchAnswer, BatchOutcome, DigestItem, ErrorCode, FileEntry, ExportForm, FileKind, FileList, Fileset, Format, FoundSignature, GivenSignature, InvalidReason, Key, KeyForm, Keyid, KeyList, LogAudit, LogFinding, Operation, Problem, Receipt,
   SignAnswer, Signature, SignatureForm, SignatureList, SignatureRecord, SignBatchRequest, SignDigestRequest, SignEvent, SigningAlgorithm, SignPathRequest, SignRequest, SkipReason,

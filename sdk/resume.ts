@@ -64,7 +64,7 @@ export function foundGate(place: string): Gate<FoundSignature> {
     begin: () => undefined,
     take: (found) => {
       const index = (found as Partial<FoundSignature>).signature?.receipt?.index
-      if (!Number.isSafeInteger(index)) throw new ConnectionError('ANSWER_NOT_UNDERSTOOD', `the answer of ${place} has a line that is no signature with its receipt`)
+      if (!Number.isSafeInteger(index) || index! < 0) throw new ConnectionError('ANSWER_NOT_UNDERSTOOD', `the answer of ${place} has a line that is no signature with its receipt`)
       if (index! >= last) return undefined
       last = index!
       return found
