@@ -16,7 +16,8 @@ export type Comparing = Readonly<{
   onSignatures?: ((done: number) => void) | undefined
 }>
 
-type LoggedEntry = Readonly<{ index: number; bytes: Buffer; entry: LogEntry | undefined; tree: BundleTree }>
+/** `tree` is that of its bundle; absent where that is not what the log was rebuilt from. */
+type LoggedEntry = Readonly<{ index: number; bytes: Buffer; entry: LogEntry | undefined; tree: BundleTree | undefined }>
 
 /**
  * Compares signatures with their entries in the log, member by member, and their receipts with the tree; says which of this client are
@@ -61,7 +62,7 @@ async function* entriesBackwards({ read, log, findings }: Comparing): AsyncGener
     const same = width === TILE_WIDTH ? tree.hash(8, index).equals(log.node(8, index)) : leaves.every((leaf, at) => leaf.equals(log.lastLeaves[at]!))
     const first = index * TILE_WIDTH
     if (!same) findings.add({ kind: 'entries-differ', index: first, detail: `the server answered with other entries from ${first} on when they were asked for again` })
-    for (let at = width - 1; at >= 0; at -= 1) yield { index: first + at, bytes: bundle[at]!, entry: readEntry(bundle[at]!), tree }
+    for (let at = width - 1; at >= 0; at -= 1) yield { index: first + at, bytes: bundle[at]!, entry: readEntry(bundle[at]!), tree: same ? tree : undefined }
   }
 }
 
@@ -97,7 +98,7 @@ function createReceiptCheck({ log, key }: Comparing): ReceiptCheck {
   let newest: BundleTree | undefined
   return ({ index: leafIndex, entry, path, checkpoint: text }, { tree }) => {
     newest ??= tree
-    trees.set(tree.index, tree)
+    if (tree !== undefined) trees.set(tree.index, tree)
     if (trees.size > TREES_KEPT) trees.delete(Math.max(...trees.keys()))
     const checkpoint = open(text)
     if (checkpoint === undefined) return 'wrong'
@@ -105,7 +106,7 @@ function createReceiptCheck({ log, key }: Comparing): ReceiptCheck {
     const hashes = path.map((hash) => Buffer.from(hash, 'base64'))
     if (attempt(() => verifyInclusion({ leafHash: hashLeaf(Buffer.from(entry)), index: leafIndex, size, path: hashes, root }) ?? true) === undefined) return 'wrong'
     const index = Math.floor(size / TILE_WIDTH)
-    const end = index === newest.index ? newest : trees.get(index)
+    const end = index === newest?.index ? newest : trees.get(index)
     // A tree that ends too far behind, or beyond what was rebuilt, is left to the path alone.
     const known = size <= log.size && (size % TILE_WIDTH === 0 || end !== undefined)
     return known && !rootAt(log, size, end).equals(root) ? 'other history' : undefined
