@@ -31,7 +31,7 @@ export type Listening = Readonly<Record<ListenerName | 'admin', AddressInfo>>
 /** A server that runs. `close` stops accepting, waits for what is running until the deadline, then ends it; it resolves when everything is closed. */
 export type RunningServer = Readonly<{ listening: Listening; close(): Promise<void> }>
 
-type Parts = Readonly<{ pool: ThreadPool; inspector: Inspector; keyring: Keyring; signer: OpenedSigner; store: Store; metrics: Metrics; tls: TlsMaterial }>
+type Parts = Readonly<{ pool: ThreadPool; inspector: Inspector; keyring: Keyring; signer: OpenedSigner; store: Store; logKey: string; metrics: Metrics; tls: TlsMaterial }>
 
 /**
  * Starts the server that the configuration describes: opens keys, signer and store, then listens. When something does not open, what
@@ -109,7 +109,7 @@ async function openParts(config: Config, opened: AsyncDisposableStack, listeners
   })
   opened.defer(() => metrics.close())
   metrics.validityRead(validity)
-  return { pool, inspector: counted(inspector, metrics), keyring, signer, store, metrics, tls }
+  return { pool, inspector: counted(inspector, metrics), keyring, signer, store, logKey: log.verifierKey, metrics, tls }
 }
 
 async function readTls({ cert, key, clientCa, crl }: Config['tls']): Promise<TlsMaterial> {
