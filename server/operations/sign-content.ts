@@ -2,6 +2,7 @@ import { hash, randomUUID } from 'node:crypto'
 import { verifySignature } from '../../formats/index.ts'
 import { SigningError } from '../errors.ts'
 import type { OpenedKey } from '../keys/key.ts'
+import { spkiSha256 } from '../keys/spki.ts'
 import { decide } from '../policy/decide.ts'
 import type { Format } from '../schemas/format.ts'
 import type { Signature } from '../schemas/signature.ts'
@@ -9,15 +10,17 @@ import { checkRecords } from '../signers/check-records.ts'
 import type { Made, Signable, Signer } from '../signers/signer.ts'
 import type { Known, Level, SignedFile, Store, Subject, Unrecorded } from '../store/store.ts'
 import type { Caller } from './caller.ts'
+import type { Incidents } from './incidents.ts'
+import type { Learnt } from './outcome.ts'
 
-/** What signing needs of the server. `clock` gives the time of signing. */
-export type SignContentDeps = Readonly<{ signer: Signer; store: Store; clock: () => Date }>
+/** What signing needs of the server. `clock` gives the time of signing; `incidents` is told what is not signed. */
+export type SignContentDeps = Readonly<{ signer: Signer; store: Store; clock: () => Date; incidents: Incidents }>
 
 /** What a request says about what was signed before. */
 export type Anew = Readonly<{ force: boolean; resign: boolean }>
 
-/** In whose name, with which key, whether anew, until when. */
-export type SignContext = Readonly<{ caller: Caller; key: OpenedKey; anew: Anew; signal: AbortSignal }>
+/** In whose name, with which key, whether anew, until when; `learn` is told what the logs should know. */
+export type SignContext = Readonly<{ caller: Caller; key: OpenedKey; anew: Anew; signal: AbortSignal; learn?: ((facts: Learnt) => void) | undefined }>
 
 /** Something to sign, how it came, and where it lies when the server can read it. `settle` rejects when it is not what it was. */
 export type Content = Readonly<{
@@ -45,6 +48,7 @@ export function anewOf({ policy, identity }: Caller, { force = false, resign = f
 export async function signContent(deps: SignContentDeps, context: SignContext, content: Content): Promise<Signature> {
   const { signable } = content
   const { key } = context
+  context.learn?.({ sha256: signable.sha256.toString('hex') })
   const subject = subjectOf(context, content)
   const known = await deps.store.lookUp(subject)
   if (known !== undefined) {
@@ -74,9 +78,8 @@ function subjectOf({ caller, key, anew }: SignContext, content: Content): Subjec
 
 /** What makes two signatures the same: the same bytes, the same key (and not only its keyid), the same meaning of the records. */
 function artefactOf({ signable: { sha256 }, format }: Content, { keyid, publicKey, covers }: OpenedKey, levels: readonly Level[]): string {
-  const spkiSha256 = hash('sha256', publicKey.export({ type: 'spki', format: 'der' }))
   const meaning = levels.map((level) => [level.package, level.fileset, level.vrmf, level.ftype])
-  return hash('sha256', JSON.stringify([sha256.toString('hex'), keyid, spkiSha256, covers, format, meaning]))
+  return hash('sha256', JSON.stringify([sha256.toString('hex'), keyid, spkiSha256(publicKey), covers, format, meaning]))
 }
 
 function existing(known: Known): Signature {

@@ -75,6 +75,7 @@ export async function makeApp(test: Test, change: (deps: AppDeps) => Partial<App
     stop: new AbortController().signal,
     draining: () => false,
     bodyBytes: 65_536,
+    idempotency: { keepMs: 86_400_000 },
     log: pino(logOptions('info'), { write: (line: string) => void lines.push(JSON.parse(line) as LogLine) }),
   }
   const deps = { ...usual, ...change(usual) }
