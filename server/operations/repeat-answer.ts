@@ -1,4 +1,4 @@
-import { asSigningError, SigningError } from '../errors.ts'
+import { SigningError } from '../errors.ts'
 import type { AnswerHead, Answers, Asked, Asking, ReadItem } from '../store/store.ts'
 import type { Answered } from './once.ts'
 import type { BatchRun, Outcome, Settled, SignRun } from './outcome.ts'
@@ -13,12 +13,9 @@ type Finished = Extract<Asking, Readonly<{ kind: 'finished' }>>
 export async function repeatAnswer(store: Answers, asked: Asked, { requestId, head, items: count }: Finished): Promise<Answered> {
   const items = () => readItems(store, asked, count)
   if (head.kind !== 'problem') return { kind: 'run', run: await repeatedRun({ ...head, kind: head.kind }, items), requestId, repeated: true }
-  const [outcome] = await Array.fromAsync(items(), outcomeOf)
-  return { kind: 'problem', error: problemIn(outcome), requestId }
-}
-
-function problemIn(outcome: Outcome | undefined): SigningError {
-  return outcome?.kind === 'failed' ? asSigningError(outcome.error) : incomplete()
+  // A problem is one failed item.
+  const [{ code, detail }] = (await Array.fromAsync(items())) as [Extract<ReadItem, Readonly<{ kind: 'failed' }>>]
+  return { kind: 'problem', error: new SigningError(code, detail), requestId }
 }
 
 type RunHead = AnswerHead & Readonly<{ kind: 'file' | 'directory' | 'batch' }>
