@@ -63,6 +63,8 @@ async function auditLog(db: Kysely<StoreTables>, head: LogHeadRow): Promise<LogF
     }
   }
   const { size, hashes } = headOf(range)
+  const { heads } = await db.selectFrom('log_head').select((eb) => eb.fn.countAll<number>().as('heads')).executeTakeFirstOrThrow()
+  if (Number(heads) !== 1) fault('log_head', 'there is more than one head')
   if (size !== head.size || hashes !== head.hashes) fault('log_head', 'the head does not belong to the leaves')
   return [...findings.values()]
 }

@@ -19,6 +19,11 @@ export interface Ledger {
   remove<T extends SealedTable>(table: T, where: Partial<Row<T>>): Promise<void>
 }
 
+/** A lone surrogate becomes U+FFFD in UTF-8: the row that is read would not weigh what the written one did. */
+function isKeptAsItIs(row: object): boolean {
+  return Object.values(row).every((value) => typeof value !== 'string' || value.isWellFormed())
+}
+
 // Parameters of one statement are limited (32,766 in SQLite, 65,535 in PostgreSQL).
 const PARAMETERS_MAX = 30_000
 
@@ -41,6 +46,7 @@ export function createLedger(transaction: Transaction<StoreTables>, key: SealKey
     return rows
   }
   const insert = async <T extends SealedTable>(table: T, rows: readonly Row<T>[]): Promise<void> => {
+    if (!rows.every(isKeptAsItIs)) throw new TypeError('the text of a row is not well-formed: the database would keep another')
     const size = Math.floor(PARAMETERS_MAX / COLUMNS[table].length)
     for (let at = 0; at < rows.length; at += size) {
       await transaction.insertInto(table as SealedTable).values(rows.slice(at, at + size) as never).execute()
