@@ -9,7 +9,7 @@ const DOCUMENT = new URL('../openapi.yaml', import.meta.url)
 const TARGET = new URL('./generated/', import.meta.url)
 const BANNER = '// Made from openapi.yaml by sdk/generate.ts. Do not edit: change the routes of the server, then `npm run generate`.\n\n'
 
-type Parameter = Readonly<{ name: string; in: string; required?: boolean }>
+type Parameter = Readonly<{ name: string; in: string; required?: boolean; schema?: Readonly<{ 'x-segments'?: boolean }> }>
 type Content = Readonly<{ content?: Readonly<Record<string, unknown>> }>
 type OperationObject = Readonly<{ operationId: string; parameters?: readonly Parameter[]; requestBody?: Content; responses: Readonly<Record<string, Content>> }>
 type Document = Readonly<{ paths: Readonly<Record<string, Readonly<Record<string, OperationObject>>>> }>
@@ -37,7 +37,8 @@ function operationText(path: string, method: string, { operationId, parameters =
   const members = {
     method: method.toUpperCase(),
     path,
-    parameters: parameters.map(({ name, in: place, required = false }) => ({ name, in: place, required })),
+    // What stands in a header is set by the client itself, not by its caller.
+    parameters: parameters.filter((parameter) => parameter.in !== 'header').map(({ name, in: place, required = false, schema }) => ({ name, in: place, required, ...(schema?.['x-segments'] === true ? { segments: true } : {}) })),
     requestMediaTypes: Object.keys(requestBody?.content ?? {}),
     answerMediaTypes: answers,
   }

@@ -7,7 +7,8 @@ export type OperationId = keyof typeof OPERATIONS
 type Spec = Readonly<{
   method: 'GET' | 'POST'
   path: string
-  parameters: readonly Readonly<{ name: string; in: 'path' | 'query'; required: boolean }>[]
+  /** `segments`: a path of several segments, whose slashes stay slashes. */
+  parameters: readonly Readonly<{ name: string; in: 'path' | 'query'; required: boolean; segments?: boolean }>[]
   requestMediaTypes: readonly string[]
 }>
 
@@ -52,12 +53,12 @@ function place(path: string, parameters: Spec['parameters'], members: Members): 
   const rest = new Map(Object.entries(members).filter(([, value]) => value !== undefined))
   let target = path
   const query: string[] = []
-  for (const { name, in: where, required } of parameters) {
+  for (const { name, in: where, required, segments } of parameters) {
     const value = rest.get(name)
     rest.delete(name)
     if (value === undefined && !required) continue
     const encoded = encode(name, value, where)
-    if (where === 'path') target = target.replace(`{${name}}`, () => encoded)
+    if (where === 'path') target = target.replace(`{${name}}`, () => (segments === true ? encoded.replaceAll('%2F', '/') : encoded))
     else query.push(`${encodeURIComponent(name)}=${encoded}`)
   }
   return { target: query.length === 0 ? target : `${target}?${query.join('&')}`, rest }

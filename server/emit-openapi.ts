@@ -19,11 +19,13 @@ export async function emitOpenapi(): Promise<string> {
     receiver: UNUSED,
     dsb: { keyDirectory: '/', allowRsa3072: false },
     metrics: UNUSED,
+    logKey: UNUSED,
     clock: UNUSED,
     maxEntries: 1,
     concurrency: 1,
     stop: new AbortController().signal,
     bodyBytes: 1,
+    idempotency: { keepMs: 86_400_000 },
     draining: UNUSED,
     log: pino({ enabled: false }),
   }

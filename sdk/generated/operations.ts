@@ -5,7 +5,7 @@ export const OPERATIONS = {
   sign: {
     method: "POST",
     path: "/sign",
-    parameters: [{"name":"filename","in":"query","required":false},{"name":"keyid","in":"query","required":false}],
+    parameters: [{"name":"filename","in":"query","required":false},{"name":"keyid","in":"query","required":false},{"name":"force","in":"query","required":false},{"name":"resign","in":"query","required":false}],
     requestMediaTypes: ["application/json","application/octet-stream"],
     answerMediaTypes: ["application/json","application/x-ndjson"],
   },
@@ -23,6 +23,13 @@ export const OPERATIONS = {
     requestMediaTypes: ["application/json","application/octet-stream"],
     answerMediaTypes: ["application/json"],
   },
+  findSignatures: {
+    method: "GET",
+    path: "/signatures",
+    parameters: [{"name":"package","in":"query","required":false},{"name":"fileset","in":"query","required":false},{"name":"vrmf","in":"query","required":false},{"name":"sha256","in":"query","required":false},{"name":"keyid","in":"query","required":false},{"name":"client","in":"query","required":false},{"name":"format","in":"query","required":false},{"name":"form","in":"query","required":false},{"name":"since","in":"query","required":false},{"name":"until","in":"query","required":false},{"name":"limit","in":"query","required":false},{"name":"cursor","in":"query","required":false}],
+    requestMediaTypes: [],
+    answerMediaTypes: ["application/json","application/x-ndjson"],
+  },
   getSignature: {
     method: "GET",
     path: "/signatures/{id}",
@@ -36,6 +43,34 @@ export const OPERATIONS = {
     parameters: [{"name":"id","in":"path","required":true},{"name":"form","in":"path","required":true}],
     requestMediaTypes: [],
     answerMediaTypes: ["text/plain","application/octet-stream","text/x-shellscript"],
+  },
+  getCheckpoint: {
+    method: "GET",
+    path: "/log/checkpoint",
+    parameters: [],
+    requestMediaTypes: [],
+    answerMediaTypes: ["text/plain"],
+  },
+  getTile: {
+    method: "GET",
+    path: "/log/tile/{tile}",
+    parameters: [{"name":"tile","in":"path","required":true,"segments":true}],
+    requestMediaTypes: [],
+    answerMediaTypes: ["application/octet-stream"],
+  },
+  getLogKey: {
+    method: "GET",
+    path: "/log/key",
+    parameters: [],
+    requestMediaTypes: [],
+    answerMediaTypes: ["text/plain"],
+  },
+  auditLog: {
+    method: "GET",
+    path: "/log/audit",
+    parameters: [],
+    requestMediaTypes: [],
+    answerMediaTypes: ["application/json"],
   },
   listKeys: {
     method: "GET",

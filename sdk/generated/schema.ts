@@ -61,6 +61,26 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/signatures": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Find signatures
+         * @description Answers with the signatures that fit everything the query names, the newest first: those that were made for this client or handed to it, or everybody's where the policy says so. With `Accept: application/x-ndjson` not a page but all of them, one a line.
+         */
+        readonly get: operations["findSignatures"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/signatures/{id}": {
         readonly parameters: {
             readonly query?: never;
@@ -70,7 +90,7 @@ export interface paths {
         };
         /**
          * Get a signature
-         * @description Answers with a signature that was made for this client.
+         * @description Answers with a signature that was made for this client, or handed to it when it asked for the same.
          */
         readonly get: operations["getSignature"];
         readonly put?: never;
@@ -90,9 +110,89 @@ export interface paths {
         };
         /**
          * Export a signature
-         * @description Answers with the same signature as a file: the signature file, the raw signature, the block to append to the package, or the script for the Digital Signature Catalog.
+         * @description Answers with the same signature as a file: the signature file, the raw signature, the block to append to the package, or the script for the Digital Signature Catalog; or with the proof that it stands in the tamper-evident log.
          */
         readonly get: operations["exportSignature"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/log/checkpoint": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Get the checkpoint
+         * @description Answers with the newest state of the log: origin, number of entries and root of the tree, signed by the key of the log (C2SP tlog-checkpoint).
+         */
+        readonly get: operations["getCheckpoint"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/log/tile/{tile}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Get a tile of the log
+         * @description Answers with hashes of the tree, 32 bytes each, or with entries, each behind its length in 16 bits, big-endian (C2SP tlog-tiles). What it answers for a path never changes.
+         */
+        readonly get: operations["getTile"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/log/key": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Get the key of the log
+         * @description Answers with the key that verifies the checkpoints of the log, in one line: `NAME+KEYID+BASE64` (C2SP signed-note). Whoever does not trust the server gets it from somewhere else, or once and keeps it.
+         */
+        readonly get: operations["getLogKey"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/log/audit": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Audit the log
+         * @description Compares every row of the database with what the server wrote, and answers with what is not the same. Takes a while, and runs once at a time. The word of the server about itself: who does not trust it rebuilds the tree from the tiles.
+         */
+        readonly get: operations["auditLog"];
         readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
@@ -189,7 +289,7 @@ export interface components {
          * @description Stable code; docs/errors.md explains each.
          * @enum {string}
          */
-        readonly ErrorCode: "REQUEST_MALFORMED" | "REQUEST_INVALID" | "REQUEST_TIMEOUT" | "REQUEST_ABORTED" | "HEADERS_TOO_LARGE" | "BODY_MALFORMED" | "BODY_TOO_LARGE" | "CONTENT_TYPE_UNSUPPORTED" | "ROUTE_NOT_FOUND" | "CLIENT_UNKNOWN" | "OPERATION_DENIED" | "PATH_MALFORMED" | "PATH_OUTSIDE_ROOTS" | "PATH_UNREADABLE" | "FILE_NAME_REFUSED" | "FILE_KIND_REFUSED" | "FILE_CHANGED" | "FILE_TOO_LARGE" | "DIRECTORY_TOO_LARGE" | "NOT_A_PACKAGE" | "PACKAGE_MALFORMED" | "DSB_MALFORMED" | "DSB_STACKED" | "FORMAT_NOT_ACCEPTED" | "DIGEST_MALFORMED" | "DIGEST_MISMATCH" | "DIGEST_NOT_ALLOWED" | "DIGEST_NOT_SIGNABLE" | "KEYID_REQUIRED" | "KEY_NOT_AVAILABLE" | "SIGNER_BUSY" | "SIGNER_NOT_AVAILABLE" | "SIGNER_TIMEOUT" | "SIGNER_FAILED" | "SIGNER_OUTPUT_TOO_LARGE" | "SIGNER_NO_RECORD" | "SIGNER_RECORD_MALFORMED" | "SIGNER_SIGNATURE_TRUNCATED" | "SIGNER_RECORD_MISMATCH" | "SIGNATURE_INVALID" | "SIGNATURE_NOT_FOUND" | "FORM_NOT_AVAILABLE" | "STORE_FAILED" | "STORAGE_FULL" | "SERVER_BUSY" | "SHUTTING_DOWN" | "INTERNAL";
+        readonly ErrorCode: "REQUEST_MALFORMED" | "REQUEST_INVALID" | "REQUEST_TIMEOUT" | "REQUEST_ABORTED" | "HEADERS_TOO_LARGE" | "BODY_MALFORMED" | "BODY_TOO_LARGE" | "CONTENT_TYPE_UNSUPPORTED" | "ROUTE_NOT_FOUND" | "IDEMPOTENCY_KEY_MALFORMED" | "IDEMPOTENCY_KEY_REUSED" | "REQUEST_IN_PROGRESS" | "CLIENT_UNKNOWN" | "OPERATION_DENIED" | "PATH_MALFORMED" | "PATH_OUTSIDE_ROOTS" | "PATH_UNREADABLE" | "FILE_NAME_REFUSED" | "FILE_KIND_REFUSED" | "FILE_CHANGED" | "FILE_TOO_LARGE" | "DIRECTORY_TOO_LARGE" | "NOT_A_PACKAGE" | "PACKAGE_MALFORMED" | "DSB_MALFORMED" | "DSB_STACKED" | "FORMAT_NOT_ACCEPTED" | "DIGEST_MALFORMED" | "DIGEST_MISMATCH" | "DIGEST_NOT_ALLOWED" | "DIGEST_NOT_SIGNABLE" | "FILESET_LEVEL_ALREADY_SIGNED" | "RESIGN_NOT_ALLOWED" | "KEYID_REQUIRED" | "KEY_NOT_AVAILABLE" | "SIGNER_BUSY" | "SIGNER_NOT_AVAILABLE" | "SIGNER_TIMEOUT" | "SIGNER_FAILED" | "SIGNER_OUTPUT_TOO_LARGE" | "SIGNER_NO_RECORD" | "SIGNER_RECORD_MALFORMED" | "SIGNER_SIGNATURE_TRUNCATED" | "SIGNER_RECORD_MISMATCH" | "SIGNATURE_INVALID" | "SIGNATURE_NOT_FOUND" | "TILE_NOT_FOUND" | "FORM_NOT_AVAILABLE" | "STORE_FAILED" | "STORAGE_FULL" | "SERVER_BUSY" | "SHUTTING_DOWN" | "INTERNAL";
         /** @description Problem details (RFC 9457). */
         readonly Problem: {
             /** @description `urn:signing-server:problem:` and the code. */
@@ -312,6 +412,27 @@ export interface components {
             readonly signature: string;
         };
         /**
+         * @description Proves that the signature stands in the tamper-evident log; whoever has the key of the log checks it offline.
+         * @example {
+         *       "index": 1,
+         *       "entry": "{\"at\":\"2026-11-24T09:15:00.000Z\",\"client\":\"release-bot\",\"kind\":\"signature\"}",
+         *       "path": [
+         *         "RDj2ItcFTCxTXNg9wLOvyFqk8Lj5LPcGYvg7FhTYkvA="
+         *       ],
+         *       "checkpoint": "signing-server/log\n2\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n— signing-server/log AAAAAQ==\n"
+         *     }
+         */
+        readonly Receipt: {
+            /** @description Index of the leaf, from 0. */
+            readonly index: number;
+            /** @description The leaf itself: canonical JSON (RFC 8785), hashed as its UTF-8 bytes. */
+            readonly entry: string;
+            /** @description The inclusion proof (RFC 6962, section 2.1.1), from the sibling of the leaf upwards. */
+            readonly path: readonly string[];
+            /** @description The signed state of the log that the path leads to: a signed note (C2SP tlog-checkpoint). */
+            readonly checkpoint: string;
+        };
+        /**
          * @description A signature that was verified and recorded.
          * @example {
          *       "id": "0199c1f4-5f0e-4d1a-9c53-5d3c1b7a9e21",
@@ -336,7 +457,15 @@ export interface components {
          *           "vrmf": "1.0.0.0",
          *           "signature": "lRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqfjCNfUWy73WgduuZRnkA=="
          *         }
-         *       ]
+         *       ],
+         *       "receipt": {
+         *         "index": 1,
+         *         "entry": "{\"at\":\"2026-11-24T09:15:00.000Z\",\"client\":\"release-bot\",\"kind\":\"signature\"}",
+         *         "path": [
+         *           "RDj2ItcFTCxTXNg9wLOvyFqk8Lj5LPcGYvg7FhTYkvA="
+         *         ],
+         *         "checkpoint": "signing-server/log\n2\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n— signing-server/log AAAAAQ==\n"
+         *       }
          *     }
          */
         readonly Signature: {
@@ -345,7 +474,7 @@ export interface components {
              * @description Identifier in the catalogue.
              */
             readonly id: string;
-            /** @description Base name of the signed file. */
+            /** @description Base name of the file; of the first one, where the same content was signed under several names. */
             readonly filename: string;
             readonly format: components["schemas"]["Format"];
             /**
@@ -371,10 +500,24 @@ export interface components {
              * @description When it was signed, RFC 3339 in UTC.
              */
             readonly signedAt: string;
-            /** @description True when an earlier request already made this signature. */
+            /** @description True when an earlier request already made this signature: the same content is signed once by a key, unless `force` asks for more. */
             readonly replayed: boolean;
             /** @description One record per fileset, in the order of `lpp_name`; none for what is no installp package. */
             readonly records: readonly components["schemas"]["SignatureRecord"][];
+            readonly receipt: components["schemas"]["Receipt"];
+        };
+        /** @description A signature of the catalogue. */
+        readonly FoundSignature: {
+            /** @description Name of the client it was made for. */
+            readonly client: string;
+            readonly signature: components["schemas"]["Signature"];
+        };
+        /** @description One page of signatures. */
+        readonly SignatureList: {
+            /** @description The newest first, in the order of the log. */
+            readonly signatures: readonly components["schemas"]["FoundSignature"][];
+            /** @description Null on the last page. */
+            readonly nextCursor: string | null;
         };
         /**
          * @description Why an entry of a directory is listed and not signed.
@@ -439,6 +582,16 @@ export interface components {
              * @default false
              */
             readonly recursive?: boolean;
+            /**
+             * @description Sign again even where the same content was signed by this key before.
+             * @default false
+             */
+            readonly force?: boolean;
+            /**
+             * @description Sign other content under a fileset level that was signed before; only for clients whose policy allows it.
+             * @default false
+             */
+            readonly resign?: boolean;
         };
         /**
          * @description A file to sign by its digest alone, for clients whose policy allows it: nothing but this travels.
@@ -478,11 +631,31 @@ export interface components {
             /** @description When the package was built, seconds since 1970; without it the time of signing stands in the records. */
             readonly builtAt?: number;
             readonly keyid?: components["schemas"]["Keyid"];
+            /**
+             * @description Sign again even where the same content was signed by this key before.
+             * @default false
+             */
+            readonly force?: boolean;
+            /**
+             * @description Sign other content under a fileset level that was signed before; only for clients whose policy allows it.
+             * @default false
+             */
+            readonly resign?: boolean;
         };
         /** @description Many files to sign by their digests; one that fails does not spoil the others. */
         readonly SignBatchRequest: {
             readonly items: readonly components["schemas"]["DigestItem"][];
             readonly keyid?: components["schemas"]["Keyid"];
+            /**
+             * @description Sign again even where the same content was signed by this key before.
+             * @default false
+             */
+            readonly force?: boolean;
+            /**
+             * @description Sign other content under a fileset level that was signed before; only for clients whose policy allows it.
+             * @default false
+             */
+            readonly resign?: boolean;
         };
         /** @description What to sign: by `path`, by `digest`, or many `items` by their digests. */
         readonly SignRequest: components["schemas"]["SignPathRequest"] | components["schemas"]["SignDigestRequest"] | components["schemas"]["SignBatchRequest"];
@@ -518,7 +691,15 @@ export interface components {
          *               "vrmf": "1.0.0.0",
          *               "signature": "lRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqlRjpNE9gD+6nWyvPQJH0RoZgISpJrXxYUwlJoZuqfjCNfUWy73WgduuZRnkA=="
          *             }
-         *           ]
+         *           ],
+         *           "receipt": {
+         *             "index": 1,
+         *             "entry": "{\"at\":\"2026-11-24T09:15:00.000Z\",\"client\":\"release-bot\",\"kind\":\"signature\"}",
+         *             "path": [
+         *               "RDj2ItcFTCxTXNg9wLOvyFqk8Lj5LPcGYvg7FhTYkvA="
+         *             ],
+         *             "checkpoint": "signing-server/log\n2\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n— signing-server/log AAAAAQ==\n"
+         *           }
          *         }
          *       },
          *       "failures": {},
@@ -666,6 +847,26 @@ export interface components {
             readonly records?: readonly components["schemas"]["SignatureRecord"][];
         };
         /**
+         * @description A `SignatureForm`, or `proof`: that the signature stands in the tamper-evident log (C2SP tlog-proof).
+         * @enum {string}
+         */
+        readonly ExportForm: "record" | "sig" | "dsb" | "dsc" | "proof";
+        /** @description A table that is not what the server wrote. */
+        readonly LogFinding: {
+            /** @description The table of the database. */
+            readonly table: string;
+            /** @description What is wrong with it. */
+            readonly detail: string;
+        };
+        /** @description What the server found when it compared its database with what it wrote. */
+        readonly LogAudit: {
+            /** @description The state of the log that was audited: a signed note (C2SP tlog-checkpoint). */
+            readonly checkpoint: string;
+            /** @description Whether every row of every table is what the server wrote, and none is missing. */
+            readonly intact: boolean;
+            readonly findings: readonly components["schemas"]["LogFinding"][];
+        };
+        /**
          * @description What the entry is; a link is not followed.
          * @enum {string}
          */
@@ -711,7 +912,7 @@ export interface components {
          * @description An operationId of this document.
          * @enum {string}
          */
-        readonly Operation: "sign" | "listFiles" | "verify" | "getSignature" | "exportSignature" | "listKeys" | "getKey" | "exportKey" | "whoami";
+        readonly Operation: "sign" | "listFiles" | "verify" | "findSignatures" | "getSignature" | "exportSignature" | "getCheckpoint" | "getTile" | "getLogKey" | "auditLog" | "listKeys" | "getKey" | "exportKey" | "whoami";
         /**
          * @description Who the server takes the client for, and what it may do.
          * @example {
@@ -766,7 +967,10 @@ export type Key = components['schemas']['Key'];
 export type KeyList = components['schemas']['KeyList'];
 export type Format = components['schemas']['Format'];
 export type SignatureRecord = components['schemas']['SignatureRecord'];
+export type Receipt = components['schemas']['Receipt'];
 export type Signature = components['schemas']['Signature'];
+export type FoundSignature = components['schemas']['FoundSignature'];
+export type SignatureList = components['schemas']['SignatureList'];
 export type SkipReason = components['schemas']['SkipReason'];
 export type Warning = components['schemas']['Warning'];
 export type Digest = components['schemas']['Digest'];
@@ -787,6 +991,9 @@ export type VerifyPathRequest = components['schemas']['VerifyPathRequest'];
 export type VerifyDigestRequest = components['schemas']['VerifyDigestRequest'];
 export type VerifyRequest = components['schemas']['VerifyRequest'];
 export type Verification = components['schemas']['Verification'];
+export type ExportForm = components['schemas']['ExportForm'];
+export type LogFinding = components['schemas']['LogFinding'];
+export type LogAudit = components['schemas']['LogAudit'];
 export type FileKind = components['schemas']['FileKind'];
 export type FileEntry = components['schemas']['FileEntry'];
 export type FileList = components['schemas']['FileList'];
@@ -800,8 +1007,18 @@ export interface operations {
                 /** @description Base name of the uploaded file; for an upload only, and there it must be given. */
                 readonly filename?: string;
                 readonly keyid?: components["schemas"]["Keyid"];
+                /** @description Sign again even where the same content was signed by this key before. */
+                readonly force?: boolean;
+                /** @description Sign other content under a fileset level that was signed before; only for clients whose policy allows it. */
+                readonly resign?: boolean;
             };
-            readonly header?: never;
+            readonly header?: {
+                /**
+                 * @description Makes the request safe to repeat (draft-ietf-httpapi-idempotency-key-header-07): 1 to 255 visible ASCII characters, such as a UUID, bare or in double quotes. The same key with the same request gets the same answer again, byte for byte, with `Idempotent-Replayed: true`; with another request `IDEMPOTENCY_KEY_REUSED`; while the first still runs `REQUEST_IN_PROGRESS`. A key belongs to its client. Answers are kept for 1 day (`idempotency.keepMs`: 86400000).
+                 * @example 8e03978e-40d5-43dd-bc93-6894a57f9324
+                 */
+                readonly "Idempotency-Key"?: string;
+            };
             readonly path?: never;
             readonly cookie?: never;
         };
@@ -815,6 +1032,8 @@ export interface operations {
             /** @description Every name of the listing with its outcome, or the outcome of each item. A directory or a batch of which some fail is still 200. */
             readonly 200: {
                 headers: {
+                    /** @description There when this is the answer to an earlier request with the same Idempotency-Key; a problem that is repeated has it too. */
+                    readonly "Idempotent-Replayed"?: "true";
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -822,7 +1041,7 @@ export interface operations {
                     readonly "application/x-ndjson": components["schemas"]["SignEvent"];
                 };
             };
-            /** @description `REQUEST_MALFORMED` Not an HTTP request; `REQUEST_INVALID` Request invalid; `BODY_MALFORMED` Body is not JSON; `PATH_MALFORMED` Path malformed; `DIGEST_MALFORMED` Digest header malformed; `DIGEST_MISMATCH` Digest differs; `KEYID_REQUIRED` Key not named */
+            /** @description `REQUEST_MALFORMED` Not an HTTP request; `REQUEST_INVALID` Request invalid; `IDEMPOTENCY_KEY_MALFORMED` Idempotency-Key malformed; `BODY_MALFORMED` Body is not JSON; `PATH_MALFORMED` Path malformed; `DIGEST_MALFORMED` Digest header malformed; `DIGEST_MISMATCH` Digest differs; `KEYID_REQUIRED` Key not named */
             readonly 400: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -831,7 +1050,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed; `PATH_OUTSIDE_ROOTS` Path outside the roots; `PATH_UNREADABLE` Path unreadable; `DIGEST_NOT_ALLOWED` Digest alone not allowed; `KEY_NOT_AVAILABLE` Key not available */
+            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed; `PATH_OUTSIDE_ROOTS` Path outside the roots; `PATH_UNREADABLE` Path unreadable; `DIGEST_NOT_ALLOWED` Digest alone not allowed; `RESIGN_NOT_ALLOWED` Signing anew not allowed; `KEY_NOT_AVAILABLE` Key not available */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -858,7 +1077,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `FILE_CHANGED` File changed */
+            /** @description `REQUEST_IN_PROGRESS` Request in progress; `FILE_CHANGED` File changed; `FILESET_LEVEL_ALREADY_SIGNED` Level signed before with other content */
             readonly 409: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -885,7 +1104,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `FILE_NAME_REFUSED` File name refused; `FILE_KIND_REFUSED` Not a regular file; `NOT_A_PACKAGE` Not a package; `PACKAGE_MALFORMED` Package malformed; `DSB_MALFORMED` Signature block malformed; `DSB_STACKED` More than one signature block; `FORMAT_NOT_ACCEPTED` Format not accepted; `DIGEST_NOT_SIGNABLE` Digest alone cannot be signed */
+            /** @description `IDEMPOTENCY_KEY_REUSED` Idempotency-Key used before; `FILE_NAME_REFUSED` File name refused; `FILE_KIND_REFUSED` Not a regular file; `NOT_A_PACKAGE` Not a package; `PACKAGE_MALFORMED` Package malformed; `DSB_MALFORMED` Signature block malformed; `DSB_STACKED` More than one signature block; `FORMAT_NOT_ACCEPTED` Format not accepted; `DIGEST_NOT_SIGNABLE` Digest alone cannot be signed */
             readonly 422: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1225,6 +1444,113 @@ export interface operations {
             };
         };
     };
+    readonly findSignatures: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Package name, exactly. */
+                readonly package?: string;
+                /** @description Fileset name, exactly. */
+                readonly fileset?: string;
+                /** @description Version.release.modification.fix, exactly; with `fileset` of the same record. */
+                readonly vrmf?: string;
+                /** @description SHA-256 of the signed bytes. */
+                readonly sha256?: string;
+                readonly keyid?: components["schemas"]["Keyid"];
+                /** @description Name of the client it was made for. */
+                readonly client?: string;
+                readonly format?: components["schemas"]["Format"];
+                /** @description `record`: signatures with records of an installp package; `sig`: detached ones. */
+                readonly form?: "record" | "sig";
+                /** @description Signed at this time or later, RFC 3339. */
+                readonly since?: string;
+                /** @description Signed before this time, RFC 3339. */
+                readonly until?: string;
+                /** @description How many to answer with at the most, 100 without it; of an NDJSON answer how many in all, and all without it. */
+                readonly limit?: number;
+                /** @description `nextCursor` of the answer before. */
+                readonly cursor?: string;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description One page, or everything line by line. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SignatureList"];
+                    readonly "application/x-ndjson": components["schemas"]["FoundSignature"];
+                };
+            };
+            /** @description `REQUEST_MALFORMED` Not an HTTP request; `REQUEST_INVALID` Request invalid */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `ROUTE_NOT_FOUND` No such route */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `REQUEST_TIMEOUT` Request too slow */
+            readonly 408: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `HEADERS_TOO_LARGE` Header fields too large */
+            readonly 431: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `INTERNAL` Internal error */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `SERVER_BUSY` Server busy; `SHUTTING_DOWN` Server shutting down; `STORE_FAILED` Catalogue not writable */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly getSignature: {
         readonly parameters: {
             readonly query?: never;
@@ -1318,7 +1644,7 @@ export interface operations {
             readonly path: {
                 /** @description The `id` of the signature. */
                 readonly id: string;
-                readonly form: components["schemas"]["SignatureForm"];
+                readonly form: components["schemas"]["ExportForm"];
             };
             readonly cookie?: never;
         };
@@ -1373,6 +1699,341 @@ export interface operations {
             };
             /** @description `FORM_NOT_AVAILABLE` Form not available */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `HEADERS_TOO_LARGE` Header fields too large */
+            readonly 431: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `INTERNAL` Internal error */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `SERVER_BUSY` Server busy; `SHUTTING_DOWN` Server shutting down; `STORE_FAILED` Catalogue not writable */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getCheckpoint: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A signed note. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/plain": string;
+                };
+            };
+            /** @description `REQUEST_MALFORMED` Not an HTTP request; `REQUEST_INVALID` Request invalid */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `ROUTE_NOT_FOUND` No such route */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `REQUEST_TIMEOUT` Request too slow */
+            readonly 408: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `HEADERS_TOO_LARGE` Header fields too large */
+            readonly 431: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `INTERNAL` Internal error */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `SERVER_BUSY` Server busy; `SHUTTING_DOWN` Server shutting down; `STORE_FAILED` Catalogue not writable */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getTile: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description `<L>/<N>` for a tile of 256 hashes, `entries/<N>` for a bundle of 256 entries, behind a partial one `.p/<W>`: as C2SP tlog-tiles writes it. A path of several segments: its slashes may stand as they are or as `%2F`. */
+                readonly tile: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The hashes or the entries. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/octet-stream": unknown;
+                };
+            };
+            /** @description `REQUEST_MALFORMED` Not an HTTP request; `REQUEST_INVALID` Request invalid */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `ROUTE_NOT_FOUND` No such route; `TILE_NOT_FOUND` No such tile */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `REQUEST_TIMEOUT` Request too slow */
+            readonly 408: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `HEADERS_TOO_LARGE` Header fields too large */
+            readonly 431: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `INTERNAL` Internal error */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `SERVER_BUSY` Server busy; `SHUTTING_DOWN` Server shutting down; `STORE_FAILED` Catalogue not writable */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly getLogKey: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A verifier key and a line end. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/plain": string;
+                };
+            };
+            /** @description `REQUEST_MALFORMED` Not an HTTP request; `REQUEST_INVALID` Request invalid */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `ROUTE_NOT_FOUND` No such route */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `REQUEST_TIMEOUT` Request too slow */
+            readonly 408: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `HEADERS_TOO_LARGE` Header fields too large */
+            readonly 431: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `INTERNAL` Internal error */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `SERVER_BUSY` Server busy; `SHUTTING_DOWN` Server shutting down */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly auditLog: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What was found. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["LogAudit"];
+                };
+            };
+            /** @description `REQUEST_MALFORMED` Not an HTTP request; `REQUEST_INVALID` Request invalid */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `ROUTE_NOT_FOUND` No such route */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `REQUEST_TIMEOUT` Request too slow */
+            readonly 408: {
                 headers: {
                     readonly [name: string]: unknown;
                 };

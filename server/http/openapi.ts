@@ -5,21 +5,24 @@ import { stringify } from 'yaml'
 import { FileEntry, FileKind, FileList } from '../schemas/files.ts'
 import { Digest, DigestItem, Fileset } from '../schemas/digest.ts'
 import { Format } from '../schemas/format.ts'
+import { LogAudit, LogFinding } from '../schemas/log.ts'
 import { Key, KeyForm, Keyid, KeyList, SigningAlgorithm } from '../schemas/key.ts'
 import { ErrorCode, Problem } from '../schemas/problem.ts'
+import { Receipt } from '../schemas/receipt.ts'
 import { BatchAnswer, BatchOutcome, SignAnswer, SignBatchRequest, SignDigestRequest, SignEvent, SignPathRequest, SignRequest, SkipReason, Warning } from '../schemas/sign.ts'
 import { Signature, SignatureRecord } from '../schemas/signature.ts'
-import { GivenSignature, InvalidReason, SignatureForm, Verification, VerifyDigestRequest, VerifyPathRequest, VerifyRequest } from '../schemas/verify.ts'
+import { FoundSignature, SignatureList } from '../schemas/signatures.ts'
+import { ExportForm, GivenSignature, InvalidReason, SignatureForm, Verification, VerifyDigestRequest, VerifyPathRequest, VerifyRequest } from '../schemas/verify.ts'
 import { Operation, Whoami } from '../schemas/whoami.ts'
 
 const { version } = createRequire(import.meta.url)('#package.json') as { version: string }
 
 /** Every schema that is a named component of the document. */
 export const COMPONENTS = [
-  ErrorCode, Problem, Keyid, SigningAlgorithm, KeyForm, Key, KeyList, Format, SignatureRecord, Signature, SkipReason, Warning, Digest, Fileset, DigestItem,
+  ErrorCode, Problem, Keyid, SigningAlgorithm, KeyForm, Key, KeyList, Format, SignatureRecord, Receipt, Signature, FoundSignature, SignatureList, SkipReason, Warning, Digest, Fileset, DigestItem,
   SignPathRequest, SignDigestRequest, SignBatchRequest, SignRequest, SignAnswer, BatchOutcome, BatchAnswer, SignEvent,
   SignatureForm, InvalidReason, GivenSignature, VerifyPathRequest, VerifyDigestRequest, VerifyRequest, Verification,
-  FileKind, FileEntry, FileList, Operation, Whoami,
+  ExportForm, LogFinding, LogAudit, FileKind, FileEntry, FileList, Operation, Whoami,
 ] as const
 
 /** The options of @fastify/swagger: what the routes do not say themselves. */
@@ -42,6 +45,7 @@ export const OPENAPI_OPTIONS = {
     tags: [
       { name: 'signing', description: 'Packages that the server can read.' },
       { name: 'catalogue', description: 'Signatures that were made, and the keys that made them.' },
+      { name: 'log', description: 'The tamper-evident log of everything that was signed and refused (C2SP tlog-tiles).' },
       { name: 'client', description: 'The client itself.' },
     ],
     security: [{ clientCertificate: [] }],

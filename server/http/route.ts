@@ -53,3 +53,8 @@ export function fileAnswer(description: string, ...mediaTypes: readonly string[]
 export function answer(schema: TSchema & { $id?: string }, description: string): Readonly<Record<string, unknown>> {
   return { description, content: { 'application/json': { schema: refTo(schema) } } }
 }
+
+/** Returns a response that is text. */
+export function textAnswer(description: string): Readonly<Record<string, unknown>> {
+  return { description, content: { 'text/plain': { schema: Type.String() } } }
+}

@@ -45,8 +45,8 @@ function eventOf(outcome: Outcome, requestId: string): SignEvent {
   }
 }
 
-/** Yields events as NDJSON, one line each. */
-export async function* asNdjson(events: AsyncIterable<SignEvent>): AsyncGenerator<string, void, undefined> {
+/** Yields objects as NDJSON, one line each. */
+export async function* asNdjson(events: AsyncIterable<object>): AsyncGenerator<string, void, undefined> {
   for await (const event of events) yield `${JSON.stringify(event)}\n`
 }
 

@@ -23,6 +23,11 @@ export function maySee({ policy, identity }: Caller, client: string): boolean {
   return decide(policy, identity, { kind: 'signaturesOf', client }).kind === 'allow'
 }
 
+/** Returns whose signatures a search must keep to: those that were made for, or handed to, this client; undefined where the caller may see all. */
+export function visibleTo({ client }: Caller): string | undefined {
+  return client.sees === 'all' ? undefined : client.name
+}
+
 /**
  * Returns the key a caller named, or the only one it may use. A key that does not exist and one of somebody else get the same answer.
  * @throws SigningError `KEY_NOT_AVAILABLE`, `KEYID_REQUIRED`

@@ -2,7 +2,7 @@ import { formatDsb, formatDscScript, FormatError, formatSignatureFile } from '..
 import { SigningError } from '../errors.ts'
 import type { Keyring } from '../keys/key.ts'
 import type { Signature } from '../schemas/signature.ts'
-import type { SignatureForm } from '../schemas/verify.ts'
+import type { ExportForm } from '../schemas/verify.ts'
 import type { Store } from '../store/store.ts'
 import type { Caller } from './caller.ts'
 import { getSignature } from './get-signature.ts'
@@ -13,10 +13,10 @@ export type ExportDeps = Readonly<{ store: Store; keyring: Keyring; dsb: Readonl
 export type Exported = Readonly<{ bytes: Buffer; filename: string; mediaType: string }>
 
 /**
- * Returns a signature of the catalogue in one of its forms.
+ * Returns a signature of the catalogue in one of its forms, or the proof that it stands in the log.
  * @throws SigningError `SIGNATURE_NOT_FOUND`, `FORM_NOT_AVAILABLE`, `STORE_FAILED`
  */
-export async function exportSignature(deps: ExportDeps, caller: Caller, { id, form }: Readonly<{ id: string; form: SignatureForm }>): Promise<Exported> {
+export async function exportSignature(deps: ExportDeps, caller: Caller, { id, form }: Readonly<{ id: string; form: ExportForm }>): Promise<Exported> {
   const signature = await getSignature(deps, caller, id)
   switch (form) {
     case 'record':
@@ -27,7 +27,15 @@ export async function exportSignature(deps: ExportDeps, caller: Caller, { id, fo
       return { bytes: dsbOf(signature, deps), filename: `${signature.filename}.dsb`, mediaType: 'application/octet-stream' }
     case 'dsc':
       return { bytes: Buffer.from(formatted(() => formatDscScript(recordsOf(signature)))), filename: `${signature.filename}.dsc.sh`, mediaType: 'text/x-shellscript; charset=utf-8' }
+    case 'proof':
+      return { bytes: await proofOf(signature, deps), filename: `${signature.filename}.tlog-proof`, mediaType: 'text/plain; charset=utf-8' }
   }
+}
+
+async function proofOf({ id }: Signature, { store }: ExportDeps): Promise<Buffer> {
+  const proof = await store.proof(id)
+  if (proof === undefined) throw new TypeError('a signature of the catalogue has no entry in the log')
+  return Buffer.from(proof)
 }
 
 function recordsOf({ records }: Signature): Signature['records'] {

@@ -20,10 +20,11 @@ export async function signBatch(deps: SignBatchDeps, caller: Caller, { items, ke
   const numbered = [...items.entries()]
   const outcomes = Array.from<Settled>({ length: items.length })
   const work = async ([position, item]: readonly [number, DigestItem]): Promise<void> => {
-    outcomes[position] = await outcomeOf(item.filename, async () => {
+    const outcome = await outcomeOf(item.filename, async (learn) => {
       signal.throwIfAborted()
-      return await signDigest(deps, item, context)
+      return await signDigest(deps, item, { ...context, learn })
     })
+    outcomes[position] = await deps.incidents.file(context, outcome)
   }
   for await (const _done of inFlight(numbered, deps.concurrency, work)) continue
   return { kind: 'batch', outcomes, warnings: [...keyWarnings(key), CONTENT_NOT_SEEN] }

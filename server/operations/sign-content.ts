@@ -2,6 +2,7 @@ import { hash, randomUUID } from 'node:crypto'
 import { verifySignature } from '../../formats/index.ts'
 import { SigningError } from '../errors.ts'
 import type { OpenedKey } from '../keys/key.ts'
+import { spkiSha256 } from '../keys/spki.ts'
 import { decide } from '../policy/decide.ts'
 import type { Format } from '../schemas/format.ts'
 import type { Signature } from '../schemas/signature.ts'
@@ -9,15 +10,17 @@ import { checkRecords } from '../signers/check-records.ts'
 import type { Made, Signable, Signer } from '../signers/signer.ts'
 import type { Known, Level, SignedFile, Store, Subject, Unrecorded } from '../store/store.ts'
 import type { Caller } from './caller.ts'
+import type { Incidents } from './incidents.ts'
+import type { Learnt } from './outcome.ts'
 
-/** What signing needs of the server. `clock` gives the time of signing. */
-export type SignContentDeps = Readonly<{ signer: Signer; store: Store; clock: () => Date }>
+/** What signing needs of the server. `clock` gives the time of signing; `incidents` is told what is not signed. */
+export type SignContentDeps = Readonly<{ signer: Signer; store: Store; clock: () => Date; incidents: Incidents }>
 
 /** What a request says about what was signed before. */
 export type Anew = Readonly<{ force: boolean; resign: boolean }>
 
-/** In whose name, with which key, whether anew, until when. */
-export type SignContext = Readonly<{ caller: Caller; key: OpenedKey; anew: Anew; signal: AbortSignal }>
+/** In whose name, with which key, whether anew, until when; `learn` is told what the logs should know. */
+export type SignContext = Readonly<{ caller: Caller; key: OpenedKey; anew: Anew; signal: AbortSignal; learn?: ((facts: Learnt) => void) | undefined }>
 
 /** Something to sign, how it came, and where it lies when the server can read it. `settle` rejects when it is not what it was. */
 export type Content = Readonly<{
@@ -45,11 +48,12 @@ export function anewOf({ policy, identity }: Caller, { force = false, resign = f
 export async function signContent(deps: SignContentDeps, context: SignContext, content: Content): Promise<Signature> {
   const { signable } = content
   const { key } = context
+  context.learn?.({ sha256: signable.sha256.toString('hex') })
   const subject = subjectOf(context, content)
   const known = await deps.store.lookUp(subject)
   if (known !== undefined) {
     await content.settle?.()
-    return existing(known)
+    return existing(known, signable)
   }
   const { signature, records } = await deps.signer.sign(signable, key, context.signal)
   const made: Made = { signature, records: signable.info === undefined ? [] : checkRecords(records, signable.info, key.keyid) }
@@ -57,7 +61,7 @@ export async function signContent(deps: SignContentDeps, context: SignContext, c
   verifyMade(made, signable, key)
   const recorded = await deps.store.record(subject, describe(content, { key, made, at: deps.clock() }))
   // Somebody else was first: what was just made is thrown away.
-  return recorded.kind === 'recorded' ? recorded.signature : existing(recorded)
+  return recorded.kind === 'recorded' ? recorded.signature : existing(recorded, signable)
 }
 
 function subjectOf({ caller, key, anew }: SignContext, content: Content): Subject {
@@ -74,13 +78,13 @@ function subjectOf({ caller, key, anew }: SignContext, content: Content): Subjec
 
 /** What makes two signatures the same: the same bytes, the same key (and not only its keyid), the same meaning of the records. */
 function artefactOf({ signable: { sha256 }, format }: Content, { keyid, publicKey, covers }: OpenedKey, levels: readonly Level[]): string {
-  const spkiSha256 = hash('sha256', publicKey.export({ type: 'spki', format: 'der' }))
   const meaning = levels.map((level) => [level.package, level.fileset, level.vrmf, level.ftype])
-  return hash('sha256', JSON.stringify([sha256.toString('hex'), keyid, spkiSha256, covers, format, meaning]))
+  return hash('sha256', JSON.stringify([sha256.toString('hex'), keyid, spkiSha256(publicKey), covers, format, meaning]))
 }
 
-function existing(known: Known): Signature {
-  if (known.kind === 'signed') return known.signature
+/** The signature that exists, under the name that this file has. */
+function existing(known: Known, { filename }: Signable): Signature {
+  if (known.kind === 'signed') return { ...known.signature, filename }
   const { level: { package: name, fileset, vrmf, ftype }, earlier } = known
   throw new SigningError('FILESET_LEVEL_ALREADY_SIGNED', `fileset ${fileset} ${vrmf} (${ftype}) of package ${name} was signed with other content: signature ${earlier}`, { earlier })
 }

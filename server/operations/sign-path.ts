@@ -27,10 +27,10 @@ export async function signPath(deps: SignPathDeps, caller: Caller, request: Sign
   const warnings = keyWarnings(key)
   if (!(await isDirectory(place))) {
     const name = basename(place.absolutePath)
-    return runOfOne(name, request.path, { warnings, outcome: async () => await signAt(deps, name, async () => place, context) })
+    return runOfOne(name, request.path, { warnings, outcome: async () => await deps.incidents.file(context, await signAt(deps, name, async () => place, context)) })
   }
   const entries = await listDirectory(place, { recursive: request.recursive === true, maxEntries: deps.maxEntries, signal })
-  const work = async (entry: ListedEntry) => await signEntry(deps, { directory: place, roots, entry }, context)
+  const work = async (entry: ListedEntry) => await deps.incidents.file(context, await signEntry(deps, { directory: place, roots, entry }, context))
   return { kind: 'directory', path: request.path, files: entries.map(({ name }) => name), warnings, outcomes: inFlight(entries, deps.concurrency, work) }
 }
 
@@ -54,10 +54,10 @@ async function signEntry(deps: SignPathDeps, { directory, roots, entry }: Listed
 }
 
 async function signAt(deps: SignPathDeps, name: string, resolve: () => Promise<SafePath>, context: SignContext): Promise<Outcome> {
-  return await outcomeOf(name, async (at) => {
+  return await outcomeOf(name, async (learn) => {
     const place = await resolve()
-    at({ root: place.root.name, relativePath: place.relativePath })
-    return await signFile(deps, place, context)
+    learn({ place: { root: place.root.name, relativePath: place.relativePath } })
+    return await signFile(deps, place, { ...context, learn })
   })
 }
 

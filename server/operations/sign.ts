@@ -22,6 +22,6 @@ export async function sign(deps: SignDeps, caller: Caller, input: SignInput, sig
 function signOneDigest(deps: SignDeps, caller: Caller, { keyid, force, resign, ...item }: SignDigestRequest, signal: AbortSignal): SignRun {
   checkDigestAllowed(caller)
   const context = { caller, key: chooseKey(caller, deps.keyring, keyid), anew: anewOf(caller, { force, resign }), signal }
-  const outcome = async () => await outcomeOf(item.filename, async () => await signDigest(deps, item, context))
+  const outcome = async () => await deps.incidents.file(context, await outcomeOf(item.filename, async (learn) => await signDigest(deps, item, { ...context, learn })))
   return runOfOne(item.filename, item.filename, { warnings: [...keyWarnings(context.key), CONTENT_NOT_SEEN], outcome })
 }

@@ -6,6 +6,7 @@ import { resolvePath, type Root } from '../roots/resolve.ts'
 import type { GivenSignature, Verification, VerifyRequest } from '../schemas/verify.ts'
 import type { Catalogued, Store } from '../store/store.ts'
 import { allowedKeys, allowedRoots, maySee, type Caller } from './caller.ts'
+import { sees } from './get-signature.ts'
 import { judgeBlock, judgeGiven, judgeRaw, type Judgement, type Subject } from './judge.ts'
 
 export type VerifyDeps = Readonly<{ roots: readonly Root[]; keyring: Keyring; inspector: Inspector; store: Store }>
@@ -45,7 +46,7 @@ async function verifySubject({ keyring, store }: VerifyDeps, caller: Caller, { s
   const keys = allowedKeys(caller, keyring)
   const found = await store.findByDigest(subject.sha256.toString('hex'))
   const judgement = judge(subject, { keys, given, found })
-  return judgement.valid ? { ...judgement, ...made(found, judgement, caller) } : judgement
+  return judgement.valid ? { ...judgement, ...(await made(store, caller, found.filter(({ signature }) => signature.keyid === judgement.keyid))) } : judgement
 }
 
 type Known = Readonly<{ keys: readonly OpenedKey[]; given: GivenSignature | undefined; found: readonly Catalogued[] }>
@@ -59,11 +60,16 @@ function judge(subject: Subject, { keys, given, found }: Known): Judgement {
   return { ...judgeRaw(subject, Buffer.from(signature, 'base64'), keys), ...(records.length === 0 ? {} : { records }) }
 }
 
-/** When this server made the signature that was found valid, and for whom where the caller may know. */
-function made(found: readonly Catalogued[], { keyid }: Judgement, caller: Caller): Partial<Verification> {
-  const own = found.find(({ signature, client }) => signature.keyid === keyid && maySee(caller, client))
-  const any = own ?? found.find(({ signature }) => signature.keyid === keyid)
+/** When this server made the signature that was found valid, and for whom where the caller may know. `found` is by the same key. */
+async function made(store: Store, caller: Caller, found: readonly Catalogued[]): Promise<Partial<Verification>> {
+  const own = found.find(({ client }) => maySee(caller, client)) ?? (await firstHanded(store, caller, found))
+  const any = own ?? found[0]
   if (any === undefined) return {}
   const { signedAt, id } = any.signature
   return own === undefined ? { signedAt } : { signedAt, id, client: own.client }
+}
+
+async function firstHanded(store: Store, caller: Caller, found: readonly Catalogued[]): Promise<Catalogued | undefined> {
+  for (const one of found) if (await sees(store, caller, one)) return one
+  return undefined
 }

@@ -19,7 +19,7 @@ export const SignaturesQuery = Type.Object(
     form: Type.Optional(Type.Enum(['record', 'sig'], { type: 'string', description: '`record`: signatures with records of an installp package; `sig`: detached ones.' })),
     since: time('Signed at this time or later, RFC 3339.'),
     until: time('Signed before this time, RFC 3339.'),
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 100, description: 'How many to answer with at the most; of an NDJSON answer how many in all, and all without it.' })),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, description: 'How many to answer with at the most, 100 without it; of an NDJSON answer how many in all, and all without it.' })),
     cursor: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,15}$', description: '`nextCursor` of the answer before.' })),
   },
   { $id: 'SignaturesQuery', additionalProperties: false, description: 'Which signatures to find: those that fit everything that is named.' },

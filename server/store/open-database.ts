@@ -1,21 +1,21 @@
 import type { Database } from './database.ts'
+import { parseStoreUrl } from '../config/store-url.ts'
 import { storeFault } from './faults.ts'
 import { foundLog } from './found.ts'
 import { createLocalDatabase } from './local-database.ts'
 import { deriveSealKey } from './seal.ts'
+import { openPostgres } from './postgres.ts'
 import { openSqliteEngine } from './sqlite.ts'
 import type { Engine } from './engine.ts'
 import type { DatabaseThreadData } from './thread-protocol.ts'
 
-const SQLITE = 'sqlite:'
-
 /**
- * Opens the database at a URL, `sqlite:` and a path, in the thread that calls this, and makes sure that its log is this server's.
+ * Opens the database at a URL of {@link parseStoreUrl} in the thread that calls this, and makes sure that its log is this server's.
  * @throws SigningError `STORE_FAILED` with a sentence for the operator, `STORAGE_FULL`
  */
-export async function openDatabase({ url, identity, keepMs }: DatabaseThreadData): Promise<Database> {
+export async function openDatabase({ identity, keepMs, ...where }: DatabaseThreadData): Promise<Database> {
   const sealKey = deriveSealKey(identity.privateKey)
-  const engine = await openEngine(url)
+  const engine = await openEngine(where)
   try {
     await foundLog(engine, { identity, sealKey })
     return createLocalDatabase({ engine, identity, sealKey, keepMs })
@@ -25,7 +25,7 @@ export async function openDatabase({ url, identity, keepMs }: DatabaseThreadData
   }
 }
 
-async function openEngine(url: string): Promise<Engine> {
-  if (!url.startsWith(SQLITE)) throw new TypeError(`store.url must start with ${SQLITE}`)
-  return await openSqliteEngine(url.slice(SQLITE.length))
+async function openEngine({ url, passwordFile, ca }: Pick<DatabaseThreadData, 'url' | 'passwordFile' | 'ca'>): Promise<Engine> {
+  const place = parseStoreUrl(url)
+  return place.kind === 'sqlite' ? await openSqliteEngine(place.path) : await openPostgres({ ...place, passwordFile, ca })
 }

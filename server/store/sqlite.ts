@@ -2,12 +2,11 @@ import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout } from 'node:timers/promises'
-import { Kysely, sql } from 'kysely'
-import { DEFAULT_MIGRATION_TABLE, Migrator } from 'kysely/migration'
+import { Kysely } from 'kysely'
 import { SigningError } from '../errors.ts'
 import type { Engine, Work } from './engine.ts'
 import { isSqliteRowFault, sqliteResult, storeFault, systemCode } from './faults.ts'
-import { MIGRATIONS } from './migrations/index.ts'
+import { bringUpToDate, refuseForeignSchema } from './schema.ts'
 import { sqliteDialect } from './sqlite-dialect.ts'
 import type { StoreTables } from './tables.ts'
 
@@ -61,9 +60,7 @@ export async function createSqliteEngine(database: DatabaseSync, patienceMs: num
   await refuseForeignSchema(db)
   await switchToWal(database, patienceMs)
   database.exec('pragma synchronous = full')
-  const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } })
-  const { error } = await migrator.migrateToLatest()
-  if (error !== undefined) throw storeFault('the schema of the catalogue could not be brought up to date', error)
+  await bringUpToDate(db)
   return {
     db,
     write: createWriter(database, db),
@@ -130,19 +127,6 @@ function triesWal(database: DatabaseSync, mayFail: boolean): boolean {
   } catch (cause) {
     if (mayFail && sqliteResult(cause) === SQLITE_BUSY) return false
     throw cause
-  }
-}
-
-async function refuseForeignSchema(db: Kysely<StoreTables>): Promise<void> {
-  const tables = await db.introspection.getTables({ withInternalKyselyTables: true })
-  if (tables.length === 0) return
-  if (!tables.some(({ name }) => name === DEFAULT_MIGRATION_TABLE)) {
-    throw new SigningError('STORE_FAILED', 'the database file belongs to another program', { tables: tables.map(({ name }) => name) })
-  }
-  const { rows } = await sql<{ name: string }>`select name from ${sql.table(DEFAULT_MIGRATION_TABLE)}`.execute(db)
-  const unknown = rows.map(({ name }) => name).filter((name) => !Object.hasOwn(MIGRATIONS, name))
-  if (unknown.length > 0) {
-    throw new SigningError('STORE_FAILED', 'the catalogue was written by a newer version of this server: start that version', { unknown })
   }
 }
 

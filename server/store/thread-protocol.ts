@@ -2,8 +2,8 @@ import type { TaskFault } from '../threads/serve.ts'
 import type { Database } from './database.ts'
 import type { LogIdentity } from './head.ts'
 
-/** What the thread of the database is started with. */
-export type DatabaseThreadData = Readonly<{ url: string; passwordFile?: string | undefined; identity: LogIdentity; keepMs: number }>
+/** What the thread of the database is started with: `store` of the configuration, the log, and how long answers are kept. */
+export type DatabaseThreadData = Readonly<{ url: string; passwordFile?: string | undefined; ca?: string | undefined; identity: LogIdentity; keepMs: number }>
 
 /** The calls that travel to the thread: all that resolve with data. */
 export type CallName = Exclude<keyof Database, 'isWriteFault'>

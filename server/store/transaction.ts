@@ -29,8 +29,9 @@ type Step = Readonly<{ ledger: Ledger; leaves: Leaves; now: number; keepMs: numb
 
 /** Writes everything or nothing, in the order given, and returns what became of each: one commit, one flush, one step of the log. */
 export async function writeAll({ engine, identity, sealKey, keepMs }: WriteDeps, writes: readonly Write[]): Promise<unknown[]> {
-  const now = await engine.now()
   return await engine.write(async (transaction) => {
+    // Asked when it is this transaction's turn: it may have waited for others, and leases are short.
+    const now = await engine.now()
     const head = await readHead(transaction)
     const ledger = createLedger(transaction, sealKey, openSeal(sealKey, head))
     const leaves = createLeaves(rangeOf(head), identity)

@@ -14,7 +14,7 @@ import { createEmbeddedSigner } from '../../server/signers/embedded.ts'
 import { createReceiver } from '../../server/uploads/receive.ts'
 import { createThreadPool } from '../../server/threads/pool.ts'
 import { WORKER_MODULE } from '../../server/threads/worker-module.ts'
-import { openTestStore } from './store.ts'
+import { openTestStore, TEST_LOG } from './store.ts'
 import { openedKey, rsaKeyPair, type RsaKeyPair } from './signables.ts'
 
 export type LogLine = Readonly<Record<string, unknown>>
@@ -67,6 +67,7 @@ export async function makeApp(test: Test, change: (deps: AppDeps) => Partial<App
     receiver: createReceiver({ directory: folder, maxFileBytes: 1_000_000, maxUploads: 8, stallMs: 10_000 }),
     dsb: { keyDirectory: '/etc/security/certificates/', allowRsa3072: false },
     store,
+    logKey: TEST_LOG.verifierKey,
     metrics: { requestFinished: (outcome) => requests.push(outcome), fileFinished: (outcome) => files.push(outcome) },
     clock,
     maxEntries: 100,
@@ -74,6 +75,7 @@ export async function makeApp(test: Test, change: (deps: AppDeps) => Partial<App
     stop: new AbortController().signal,
     draining: () => false,
     bodyBytes: 65_536,
+    idempotency: { keepMs: 86_400_000 },
     log: pino(logOptions('info'), { write: (line: string) => void lines.push(JSON.parse(line) as LogLine) }),
   }
   const deps = { ...usual, ...change(usual) }

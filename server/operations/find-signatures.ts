@@ -1,0 +1,61 @@
+import type { FoundSignature, SignatureList, SignaturesQuery } from '../schemas/signatures.ts'
+import type { Catalogued, Search, Store } from '../store/store.ts'
+import { visibleTo, type Caller } from './caller.ts'
+import { normaliseWindow } from './time-window.ts'
+
+type Deps = Readonly<{ store: Pick<Store, 'find'> }>
+
+/** How many signatures make a page unless the query says, and how many are read at once where there are no pages. */
+const PAGE = 100
+const READ = 256
+
+/**
+ * Returns a page of the signatures that this caller may see and that fit, the newest first by the order of the log. A cursor is the index
+ * of the last leaf of the page before, so signatures that come in between shift nothing.
+ * @throws SigningError `REQUEST_INVALID` for a window of time that is none, `STORE_FAILED`
+ */
+export async function findSignatures({ store }: Deps, caller: Caller, query: SignaturesQuery): Promise<SignatureList> {
+  const { limit = PAGE } = query
+  const found = await store.find({ ...searchOf(caller, query), limit: limit + 1 })
+  const page = found.slice(0, limit)
+  const last = found.length > limit ? page.at(-1) : undefined
+  return { signatures: page.map(toFound), nextCursor: last === undefined ? null : cursorAfter(last) }
+}
+
+/**
+ * Yields every signature that {@link findSignatures} would give on all its pages, or the first `limit` of them; never more than one read is
+ * held. It ends with the reason of the signal when that aborts.
+ * @throws SigningError as {@link findSignatures}
+ */
+export async function* eachSignature({ store }: Deps, caller: Caller, query: SignaturesQuery, signal: AbortSignal): AsyncGenerator<FoundSignature, void, undefined> {
+  let search = searchOf(caller, query)
+  let left = query.limit ?? Number.POSITIVE_INFINITY
+  for (;;) {
+    signal.throwIfAborted()
+    const limit = Math.min(left, READ)
+    const found = await store.find({ ...search, limit })
+    yield* found.map(toFound)
+    left -= found.length
+    const last = found.at(-1)
+    if (last === undefined || found.length < limit || left === 0) return
+    search = { ...search, before: last.signature.receipt.index }
+  }
+}
+
+function searchOf(caller: Caller, { cursor, since, until, ...named }: SignaturesQuery): Omit<Search, 'limit'> {
+  const seer = visibleTo(caller)
+  return {
+    ...named,
+    ...normaliseWindow({ ...(since === undefined ? {} : { since }), ...(until === undefined ? {} : { until }) }),
+    ...(seer === undefined ? {} : { visibleTo: seer }),
+    ...(cursor === undefined ? {} : { before: Number(cursor) }),
+  }
+}
+
+function cursorAfter({ signature }: Catalogued): string {
+  return String(signature.receipt.index)
+}
+
+function toFound({ client, signature }: Catalogued): FoundSignature {
+  return { client, signature }
+}
