@@ -2,16 +2,19 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
-import type { Test } from 'tap'
+import root, { type Test } from 'tap'
+import { parseStoreUrl, type PostgresUrl } from '../../server/config/store-url.ts'
 import type { Database } from '../../server/store/database.ts'
 import type { Engine } from '../../server/store/engine.ts'
 import { foundLog } from '../../server/store/found.ts'
 import { createLocalDatabase } from '../../server/store/local-database.ts'
 import { openStore } from '../../server/store/open.ts'
+import { openPostgres } from '../../server/store/postgres.ts'
 import { deriveSealKey } from '../../server/store/seal.ts'
 import { openSqliteEngine } from '../../server/store/sqlite.ts'
 import type { Store } from '../../server/store/store.ts'
 import { KEYS, type StoreTables } from '../../server/store/tables.ts'
+import { NO_POSTGRES, startPostgres, type Cluster } from './postgres.ts'
 import { KEEP_MS, TEST_LOG } from './store.ts'
 
 /** What a test may choose when it opens a store. `now` is the clock by which leases and expiry are judged, milliseconds since 1970. */
@@ -53,8 +56,31 @@ const SQLITE: TestEngine = {
   },
 }
 
-/** The engines of this machine. */
-export const ENGINES: readonly TestEngine[] = [SQLITE]
+/** What PostgreSQL gives as text, because it may be beyond the numbers of JavaScript. */
+const BIGINTS: ReadonlySet<string> = new Set(['size_bytes', 'modified_at_ms', 'leaf_index', 'receipt_size', 'node_index', 'size', 'lease_until_ms', 'expires_at_ms'])
+
+/** One cluster for all tests of a file, started by the first. */
+let cluster: Promise<Cluster> | undefined
+
+const POSTGRES: TestEngine = {
+  name: 'PostgreSQL',
+  skip: NO_POSTGRES,
+  fresh: async (t) => {
+    cluster ??= startPostgres(root)
+    const { url, passwordFile, ca, query } = await (await cluster).createDatabase()
+    // Sessions of the superuser, which only tests have, mind no foreign keys.
+    await query('alter role postgres set session_replication_role = replica')
+    const location = { ...(parseStoreUrl(url) as PostgresUrl), passwordFile, ca }
+    return testDatabase(t, async () => await openPostgres(location), async (statement, parameters) => {
+      let count = 0
+      const rows = await query(statement.replaceAll('?', () => `$${++count}`), parameters)
+      return rows.map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, BIGINTS.has(name) ? Number(value) : value]))) as Row[]
+    })
+  },
+}
+
+/** The engines that the same tests run on. */
+export const ENGINES: readonly TestEngine[] = [SQLITE, POSTGRES]
 
 function testDatabase(t: Test, engine: TestDatabase['engine'], execute: (statement: string, parameters: readonly Value[]) => Promise<readonly Row[]>): TestDatabase {
   return {

@@ -38,20 +38,20 @@ for (const { name: engine, skip, fresh } of ENGINES) {
     const store = await (await fresh(t)).open()
     const signature = await recorded(store)
     const request = asked()
-    const head: AnswerHead = { kind: 'batch', path: 'a\0b \ud800 ü', warnings: [{ code: 'FILE_CHANGED' as never, detail: 'was\nchanged' }] }
+    const head: AnswerHead = { kind: 'batch', path: 'a\0b \ud800 ü', warnings: [{ code: 'NO_PACKAGES', detail: 'was\nchanged' }] }
     const items: AnswerItem[] = [
-      { name: 'a.bff', listed: 2, kind: 'signed', signatureId: signature.id, replayed: false },
-      { name: 'b\0\ud800\udfff日本.bff', listed: 0, kind: 'signed', signatureId: signature.id, replayed: true },
-      { name: '', listed: 1, kind: 'failed', code: 'FILE_NOT_FOUND' as never, detail: 'no "such" file \ud83d' },
-      { name: 'c', listed: 3, kind: 'skipped', reason: 'already-signed' as never },
+      { name: 'a.bff', listed: 2, kind: 'signed', signatureId: signature.id, filename: 'again.bff', replayed: false },
+      { name: 'b\0\ud800\udfff日本.bff', listed: 0, kind: 'signed', signatureId: signature.id, filename: 'again.bff', replayed: true },
+      { name: '', listed: 1, kind: 'failed', code: 'FILE_CHANGED', detail: 'no "such" file \ud83d' },
+      { name: 'c', listed: 3, kind: 'skipped', reason: 'DIRECTORY' },
     ]
     t.strictSame(await store.ask(request), { kind: 'begun' })
     t.equal(await store.answer(request, head, items), true)
     const again = asked()
     t.strictSame(await store.ask(again), { kind: 'finished', requestId: request.requestId, head, items: 4 })
     t.strictSame(await store.items(again, 0), [
-      { name: 'a.bff', listed: 2, kind: 'signed', signature },
-      { name: 'b\0\ud800\udfff日本.bff', listed: 0, kind: 'signed', signature: { ...signature, replayed: true } },
+      { name: 'a.bff', listed: 2, kind: 'signed', signature: { ...signature, filename: 'again.bff' } },
+      { name: 'b\0\ud800\udfff日本.bff', listed: 0, kind: 'signed', signature: { ...signature, filename: 'again.bff', replayed: true } },
       ...items.slice(2),
     ])
     t.strictSame(await store.items(again, 3), items.slice(3))
@@ -64,8 +64,8 @@ for (const { name: engine, skip, fresh } of ENGINES) {
     const store = await (await fresh(t)).open()
     const signatures = await Promise.all(Array.from({ length: 70 }, async () => await recorded(store)))
     const items = Array.from({ length: 1000 }, (_, at): AnswerItem => {
-      if (at % 7 === 3) return { name: `${at}`, listed: 999 - at, kind: 'failed', code: 'FILE_NOT_FOUND' as never, detail: 'gone' }
-      return { name: `${at}`, listed: 999 - at, kind: 'signed', signatureId: signatures[at % 70]?.id as string, replayed: at % 2 === 0 }
+      if (at % 7 === 3) return { name: `${at}`, listed: 999 - at, kind: 'failed', code: 'FILE_CHANGED', detail: 'gone' }
+      return { name: `${at}`, listed: 999 - at, kind: 'signed', signatureId: signatures[at % 70]?.id as string, filename: 'PkgA.bff', replayed: at % 2 === 0 }
     })
     const request = asked()
     await store.ask(request)
@@ -74,7 +74,7 @@ for (const { name: engine, skip, fresh } of ENGINES) {
     const read = await readAll(store, request, 1000)
     t.strictSame(read.map((item) => (item.kind === 'signed' ? { ...item, signature: item.signature.id } : item)), items.map((item) => {
       if (item.kind !== 'signed') return item
-      const { signatureId, replayed: _replayed, ...rest } = item
+      const { signatureId, filename: _filename, replayed: _replayed, ...rest } = item
       return { ...rest, signature: signatureId }
     }))
     t.strictSame(read.flatMap((item) => (item.kind === 'signed' ? [item.signature] : [])).slice(0, 3), [0, 1, 2].map((at) => ({ ...signatures[at], replayed: at % 2 === 0 })))
@@ -150,7 +150,7 @@ for (const { name: engine, skip, fresh } of ENGINES) {
     const request = asked()
     await store.ask(request)
     pass(5_000)
-    await store.answer(request, HEAD, [{ name: 'a', listed: 0, kind: 'signed', signatureId: signature.id, replayed: false }])
+    await store.answer(request, HEAD, [{ name: 'a', listed: 0, kind: 'signed', signatureId: signature.id, filename: 'again.bff', replayed: false }])
     pass(9_999)
     t.match(await store.ask(asked()), { kind: 'finished' })
     pass(1)
@@ -167,7 +167,7 @@ for (const { name: engine, skip, fresh } of ENGINES) {
     const key = fc.string({ unit: fc.integer({ min: 0x20, max: 0xff }).map((code) => String.fromCodePoint(code)), minLength: 1, maxLength: 12 })
     await fc.assert(fc.asyncProperty(key, text, fc.array(fc.tuple(text, text)), async (name, path, texts) => {
       const request = asked({ key: `${randomUUID()}${name}` })
-      const items = texts.map(([first, detail], listed): AnswerItem => ({ name: first, listed, kind: 'failed', code: 'FILE_NOT_FOUND' as never, detail }))
+      const items = texts.map(([first, detail], listed): AnswerItem => ({ name: first, listed, kind: 'failed', code: 'FILE_CHANGED', detail }))
       await store.ask(request)
       await store.answer(request, { kind: 'file', path, warnings: [] }, items)
       t.strictSame([await store.ask({ ...request, requestId: 'x' }), await store.items(request, 0)], [{ kind: 'finished', requestId: request.requestId, head: { kind: 'file', path, warnings: [] }, items: items.length }, items])
@@ -181,7 +181,7 @@ for (const { name: engine, skip, fresh } of ENGINES) {
     const { id } = await recorded(store)
     const request = asked()
     await store.ask(request)
-    await store.answer(request, HEAD, [{ name: 'a', listed: 0, kind: 'signed', signatureId: id, replayed: false }])
+    await store.answer(request, HEAD, [{ name: 'a', listed: 0, kind: 'signed', signatureId: id, filename: 'a', replayed: false }])
     await database.execute('delete from latest_signatures')
     await database.execute('delete from levels')
     await database.execute('delete from signature_records')

@@ -131,7 +131,7 @@ function planned(choice: Choice, model: Model): Readonly<{ write: Write; expect:
       } }
     }
     case 'answer': {
-      const items: AnswerItem[] = [...model.recorded.keys()].slice(0, choice.content).map((signatureId, listed) => ({ name: `${listed}`, listed, kind: 'signed', signatureId, replayed: choice.isForced }))
+      const items: AnswerItem[] = [...model.recorded.keys()].slice(0, choice.content).map((signatureId, listed) => ({ name: `${listed}`, listed, kind: 'signed', signatureId, filename: 'a.bff', replayed: choice.isForced }))
       return { write: { kind: 'answer', asked: attempt, head: { kind: 'file', path: 'a.bff', warnings: [] }, items }, expect: () => {
         const row = model.own(attempt)
         if (row !== undefined) Object.assign(row, { state: 'finished', expiresAt: model.now + KEEP_MS, items: items.length })

@@ -41,9 +41,9 @@ async function fill(store: Store): Promise<void> {
 async function answered(store: Store, signatureId: string): Promise<void> {
   const asked: Asked = { client: 'release-bot', key: 'k', fingerprint: 'f', requestId: randomUUID() }
   const items: AnswerItem[] = [
-    { name: 'a.bff', listed: 0, kind: 'signed', signatureId, replayed: false },
-    { name: 'b.bff', listed: 2, kind: 'failed', code: 'FILE_NOT_FOUND' as never, detail: 'there is no such file' },
-    { name: 'c.txt', listed: 1, kind: 'skipped', reason: 'NO_PACKAGE' as never },
+    { name: 'a.bff', listed: 0, kind: 'signed', signatureId, filename: 'a.bff', replayed: false },
+    { name: 'b.bff', listed: 2, kind: 'failed', code: 'FILE_CHANGED', detail: 'there is no such file' },
+    { name: 'c.txt', listed: 1, kind: 'skipped', reason: 'NOT_A_PACKAGE' },
   ]
   await store.ask(asked)
   await store.answer(asked, { kind: 'directory', path: 'ppc', warnings: [] }, items)
