@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
+import { Client } from 'pg'
 import root, { type Test } from 'tap'
 import { parseStoreUrl, type PostgresUrl } from '../../server/config/store-url.ts'
 import type { Database } from '../../server/store/database.ts'
@@ -9,6 +10,7 @@ import type { Engine } from '../../server/store/engine.ts'
 import { foundLog } from '../../server/store/found.ts'
 import { createLocalDatabase } from '../../server/store/local-database.ts'
 import { openStore } from '../../server/store/open.ts'
+import type { PostgresLocation } from '../../server/store/postgres-pool.ts'
 import { openPostgres } from '../../server/store/postgres.ts'
 import { deriveSealKey } from '../../server/store/seal.ts'
 import { openSqliteEngine } from '../../server/store/sqlite.ts'
@@ -67,16 +69,25 @@ const POSTGRES: TestEngine = {
   skip: NO_POSTGRES,
   fresh: async (t) => {
     cluster ??= startPostgres(root)
-    const { url, passwordFile, ca, query } = await (await cluster).createDatabase()
-    // Sessions of the superuser, which only tests have, mind no foreign keys.
-    await query('alter role postgres set session_replication_role = replica')
+    const { url, passwordFile, ca } = await (await cluster).createDatabase()
     const location = { ...(parseStoreUrl(url) as PostgresUrl), passwordFile, ca }
+    let raw: Promise<Client> | undefined
+    t.teardown(async () => await (await raw)?.end())
     return testDatabase(t, async () => await openPostgres(location), async (statement, parameters) => {
+      raw ??= connectRaw(location)
       let count = 0
-      const rows = await query(statement.replaceAll('?', () => `$${++count}`), parameters)
+      const { rows } = await (await raw).query<Record<string, unknown>>(statement.replaceAll('?', () => `$${++count}`), [...parameters])
       return rows.map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, BIGINTS.has(name) ? Number(value) : value]))) as Row[]
     })
   },
+}
+
+/** A connection past the server. A foreign key that somebody could drop is no protection. */
+async function connectRaw({ host, port, user, database, passwordFile, ca }: PostgresLocation): Promise<Client> {
+  const client = new Client({ host, port, user, database, password: readFileSync(passwordFile as string, 'utf8').trim(), ssl: { ca: readFileSync(ca as string, 'utf8') } })
+  await client.connect()
+  for (const table of ['signature_records', 'latest_signatures']) await client.query(`alter table ${table} drop constraint if exists ${table}_signature_id_fkey`)
+  return client
 }
 
 /** The engines that the same tests run on. */
