@@ -1,7 +1,7 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto'
+import { createPrivateKey, createPublicKey, generateKeyPairSync, randomUUID } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { constants } from 'node:fs'
-import { mkdir, open } from 'node:fs/promises'
+import { link, mkdir, open, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { formatVerifierKey, makeVerifierKey } from '../../formats/index.ts'
 import { SigningError } from '../errors.ts'
@@ -58,18 +58,29 @@ async function makeKey(path: string): Promise<KeyObject> {
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem' })
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-    const handle = await open(path, 'wx', 0o600)
-    try {
-      await handle.writeFile(pem)
-      await handle.datasync()
-    } finally {
-      await handle.close()
-    }
+    await writeWhole(path, pem)
     return privateKey
   } catch (cause) {
     const other = systemCode(cause) === 'EEXIST' ? await readKey(path) : undefined
     if (other !== undefined) return other
     throw storeFault('the key of the log cannot be made', cause, { path })
+  }
+}
+
+/** Under another name first, as nobody may read half a key; a link, unlike a rename, fails where there is a file. Survives a power cut: the log is worth nothing without its key. */
+async function writeWhole(path: string, text: string): Promise<void> {
+  const draft = `${path}.${randomUUID()}`
+  try {
+    await writeFile(draft, text, { mode: 0o600, flag: 'wx', flush: true })
+    await link(draft, path)
+  } finally {
+    await rm(draft, { force: true })
+  }
+  const folder = await open(dirname(path))
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
   }
 }
 
