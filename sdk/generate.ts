@@ -37,7 +37,8 @@ function operationText(path: string, method: string, { operationId, parameters =
   const members = {
     method: method.toUpperCase(),
     path,
-    parameters: parameters.map(({ name, in: place, required = false, schema }) => ({ name, in: place, required, ...(schema?.['x-segments'] === true ? { segments: true } : {}) })),
+    // What stands in a header is set by the client itself, not by its caller.
+    parameters: parameters.filter((parameter) => parameter.in !== 'header').map(({ name, in: place, required = false, schema }) => ({ name, in: place, required, ...(schema?.['x-segments'] === true ? { segments: true } : {}) })),
     requestMediaTypes: Object.keys(requestBody?.content ?? {}),
     answerMediaTypes: answers,
   }

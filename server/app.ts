@@ -8,11 +8,13 @@ import { jsonParser } from './http/json-body.ts'
 import { logFile, logOutcome } from './http/log.ts'
 import { COMPONENTS, OPENAPI_OPTIONS } from './http/openapi.ts'
 import { answerError, answerNotFound, problemFromError } from './http/problems.ts'
+import { logRefusal } from './http/refusals.ts'
 import { buildValidator } from './http/validator.ts'
 import type { Metrics } from './http/metrics.ts'
 import type { App } from './http/route.ts'
 import { OCTET_STREAM } from './http/upload.ts'
 import type { ExportDeps } from './operations/export-signature.ts'
+import { createIncidents, type Incidents } from './operations/incidents.ts'
 import type { ListFilesDeps } from './operations/list-files.ts'
 import type { Outcome } from './operations/outcome.ts'
 import type { SignDeps } from './operations/sign.ts'
@@ -27,7 +29,7 @@ import { whoamiRoute } from './routes/whoami.ts'
 
 /** Everything the app stands on; it opens no file, no socket and no clock of its own. */
 export type AppDeps = AuthenticateOptions &
-  SignDeps &
+  Omit<SignDeps, 'incidents'> &
   ListFilesDeps &
   ExportDeps &
   Readonly<{
@@ -39,11 +41,14 @@ export type AppDeps = AuthenticateOptions &
     /** Whether the server is stopping: new requests are answered SHUTTING_DOWN, and connections end with their answer. */
     draining: () => boolean
     bodyBytes: number
+    /** How long answers to requests with an Idempotency-Key are kept, as the document says. */
+    idempotency: Readonly<{ keepMs: number }>
     log: FastifyBaseLogger
   }>
 
 /** Builds the service: hooks, the document, and every route on one screen. */
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
+  const incidents = createIncidents({ log: deps.store, clock: deps.clock, fault: (err) => deps.log.error({ err }, 'refusal or failure not written to the log') })
   const options: FastifyServerOptions = {
     loggerInstance: deps.log,
     bodyLimit: deps.bodyBytes,
@@ -53,13 +58,13 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     schemaController: { compilersFactory: { buildValidator: buildValidator as never } },
     return503OnClosing: false,
     routerOptions: { maxParamLength: 256 },
-    frameworkErrors: (error, request, reply) => void answerUnrouted(error, { request, reply }, deps),
+    frameworkErrors: (error, request, reply) => void answerUnrouted(error, { request, reply }, { ...deps, incidents }),
   }
   const app = Fastify(options)
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(OCTET_STREAM, (_request, payload, done) => done(null, payload))
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, jsonParser(app))
-  app.setErrorHandler(answerError)
+  app.setErrorHandler(async (error: FastifyError, request, reply) => await refuse(error, { request, reply }, { ...deps, incidents }))
   app.setNotFoundHandler(answerNotFound)
 
   app.decorateReply('problemCode', undefined)
@@ -73,6 +78,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     if (deps.draining()) reply.header('connection', 'close')
   })
   authenticate(app, deps)
+  app.addHook('onClose', async () => await incidents.close())
 
   for (const schema of COMPONENTS) app.addSchema(schema)
   await app.register(swagger, OPENAPI_OPTIONS)
@@ -83,7 +89,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   }
   await app.register(async (scope) => {
     const routes = scope as unknown as App
-    signRoute(routes, { ...deps, observe })
+    signRoute(routes, { ...deps, incidents, observe })
     listFilesRoute(routes, deps)
     verifyRoute(routes, deps)
     findSignaturesRoute(routes, deps)
@@ -113,11 +119,19 @@ function begin(request: FastifyRequest, reply: FastifyReply, { metrics }: AppDep
   })
 }
 
+type Exchange = Readonly<{ request: FastifyRequest; reply: FastifyReply }>
+type RefusingDeps = AppDeps & Readonly<{ incidents: Incidents }>
+
+/** Answers whatever was thrown; who is refused finds that in the log. */
+async function refuse(error: FastifyError, { request, reply }: Exchange, deps: RefusingDeps): Promise<void> {
+  await logRefusal(request, error, deps)
+  await answerError(error, request, reply)
+}
+
 /** Answers a URL that does not even reach a route, and so no hook: a stranger is told that it is one, as everywhere. */
-async function answerUnrouted(error: FastifyError, { request, reply }: Readonly<{ request: FastifyRequest; reply: FastifyReply }>, deps: AppDeps): Promise<void> {
-  begin(request, reply, deps)
-  const refusal = unadmitted(request, deps)
-  await answerError(refusal ?? error, request, reply)
+async function answerUnrouted(error: FastifyError, exchange: Exchange, deps: RefusingDeps): Promise<void> {
+  begin(exchange.request, exchange.reply, deps)
+  await refuse(unadmitted(exchange.request, deps) ?? error, exchange, deps)
 }
 
 function unadmitted(request: FastifyRequest, deps: AppDeps): FastifyError | undefined {

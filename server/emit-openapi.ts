@@ -25,6 +25,7 @@ export async function emitOpenapi(): Promise<string> {
     concurrency: 1,
     stop: new AbortController().signal,
     bodyBytes: 1,
+    idempotency: { keepMs: 86_400_000 },
     draining: UNUSED,
     log: pino({ enabled: false }),
   }

@@ -88,3 +88,8 @@ export class SigningError extends Error {
     this.facts = facts
   }
 }
+
+/** Returns whatever was thrown as a SigningError: an error that is not ours is `INTERNAL`, whose sentence says nothing of it. */
+export function asSigningError(error: unknown): SigningError {
+  return error instanceof SigningError ? error : new SigningError('INTERNAL', 'something went wrong inside the server', { cause: error })
+}

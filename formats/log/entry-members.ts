@@ -61,6 +61,11 @@ export function isCount(value: unknown): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 0 && !Object.is(value, -0)
 }
 
+/** A whole number from 1 to 2^53 - 1: there is no entry for nothing. */
+export function isNumber(value: unknown): boolean {
+  return isCount(value) && value !== 0
+}
+
 /** One of these texts. */
 export function isOneOf(...values: readonly string[]): Check {
   return (value) => typeof value === 'string' && values.includes(value)

@@ -3,7 +3,7 @@ import { hash } from 'node:crypto'
 import { FormatError } from '../error.ts'
 import { ENTRY_BYTES_MAX } from './bundle.ts'
 import { formatCanonicalJson } from './canonical-json.ts'
-import { hasMembers, isCode, isCount, isFilename, isKeyid, isOneOf, isRecordTimestamp, isSha256, isSignature, isTime, isUuid, isWord } from './entry-members.ts'
+import { hasMembers, isCode, isCount, isFilename, isKeyid, isNumber, isOneOf, isRecordTimestamp, isSha256, isSignature, isTime, isUuid, isWord } from './entry-members.ts'
 import type { Members } from './entry-members.ts'
 import { decodeText } from './strict.ts'
 
@@ -33,8 +33,11 @@ export type SignatureEntry = Readonly<{
   replaces?: string
 }> & (Readonly<{ records: readonly EntryRecord[] }> | Readonly<{ recordCount: number; recordsSha256: string }>)
 
-/** A request of an authenticated client that was refused. Without `client`: the certificate is sound, but no client of the configuration. */
-export type RefusalEntry = Readonly<{ kind: 'refusal'; at: string; client?: string; spki: string; operation: string; code: string }>
+/**
+ * Something that an authenticated client was refused: a request, or one file of it with what was known of the file by then. Without `client`:
+ * the certificate is sound, but no client of the configuration. `count`: so many more refused requests of the last while, each like this one.
+ */
+export type RefusalEntry = Readonly<{ kind: 'refusal'; at: string; client?: string; spki: string; operation: string; filename?: string; sha256?: string; keyid?: string; code: string; count?: number }>
 
 /** A signing that failed, with what was known of it by then. */
 export type FailureEntry = Readonly<{ kind: 'failure'; at: string; client: string; spki: string; filename?: string; sha256?: string; keyid?: string; code: string }>
@@ -74,7 +77,7 @@ const WITH_RECORDS_DIGEST: Members = { ...SIGNATURE, required: { ...SIGNATURE.re
 const FORMS: readonly Members[] = [
   WITH_RECORDS,
   WITH_RECORDS_DIGEST,
-  { required: { kind: isOneOf('refusal'), at: isTime, spki: isSha256, operation: isWord, code: isCode }, optional: { client: isWord } },
+  { required: { kind: isOneOf('refusal'), at: isTime, spki: isSha256, operation: isWord, code: isCode }, optional: { client: isWord, filename: isFilename, sha256: isSha256, keyid: isKeyid, count: isNumber } },
   { required: { kind: isOneOf('failure'), at: isTime, client: isWord, spki: isSha256, code: isCode }, optional: { filename: isFilename, sha256: isSha256, keyid: isKeyid } },
   { required: { kind: isOneOf('key'), at: isTime, keyid: isKeyid, change: isOneOf('added', 'removed', 'changed'), spkiSha256: isSha256 } },
   { required: { kind: isOneOf('configuration'), at: isTime, sha256: isSha256 } },

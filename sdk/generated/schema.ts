@@ -1012,7 +1012,13 @@ export interface operations {
                 /** @description Sign other content under a fileset level that was signed before; only for clients whose policy allows it. */
                 readonly resign?: boolean;
             };
-            readonly header?: never;
+            readonly header?: {
+                /**
+                 * @description Makes the request safe to repeat (draft-ietf-httpapi-idempotency-key-header-07): 1 to 255 visible ASCII characters, such as a UUID, bare or in double quotes. The same key with the same request gets the same answer again, byte for byte, with `Idempotent-Replayed: true`; with another request `IDEMPOTENCY_KEY_REUSED`; while the first still runs `REQUEST_IN_PROGRESS`. A key belongs to its client. Answers are kept for 1 day (`idempotency.keepMs`: 86400000).
+                 * @example 8e03978e-40d5-43dd-bc93-6894a57f9324
+                 */
+                readonly "Idempotency-Key"?: string;
+            };
             readonly path?: never;
             readonly cookie?: never;
         };
@@ -1026,6 +1032,8 @@ export interface operations {
             /** @description Every name of the listing with its outcome, or the outcome of each item. A directory or a batch of which some fail is still 200. */
             readonly 200: {
                 headers: {
+                    /** @description There when this is the answer to an earlier request with the same Idempotency-Key; a problem that is repeated has it too. */
+                    readonly "Idempotent-Replayed"?: "true";
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -1033,7 +1041,7 @@ export interface operations {
                     readonly "application/x-ndjson": components["schemas"]["SignEvent"];
                 };
             };
-            /** @description `REQUEST_MALFORMED` Not an HTTP request; `REQUEST_INVALID` Request invalid; `BODY_MALFORMED` Body is not JSON; `PATH_MALFORMED` Path malformed; `DIGEST_MALFORMED` Digest header malformed; `DIGEST_MISMATCH` Digest differs; `KEYID_REQUIRED` Key not named */
+            /** @description `REQUEST_MALFORMED` Not an HTTP request; `REQUEST_INVALID` Request invalid; `IDEMPOTENCY_KEY_MALFORMED` Idempotency-Key malformed; `BODY_MALFORMED` Body is not JSON; `PATH_MALFORMED` Path malformed; `DIGEST_MALFORMED` Digest header malformed; `DIGEST_MISMATCH` Digest differs; `KEYID_REQUIRED` Key not named */
             readonly 400: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1042,7 +1050,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed; `PATH_OUTSIDE_ROOTS` Path outside the roots; `PATH_UNREADABLE` Path unreadable; `DIGEST_NOT_ALLOWED` Digest alone not allowed; `KEY_NOT_AVAILABLE` Key not available */
+            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed; `PATH_OUTSIDE_ROOTS` Path outside the roots; `PATH_UNREADABLE` Path unreadable; `DIGEST_NOT_ALLOWED` Digest alone not allowed; `RESIGN_NOT_ALLOWED` Signing anew not allowed; `KEY_NOT_AVAILABLE` Key not available */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1069,7 +1077,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `FILE_CHANGED` File changed */
+            /** @description `REQUEST_IN_PROGRESS` Request in progress; `FILE_CHANGED` File changed; `FILESET_LEVEL_ALREADY_SIGNED` Level signed before with other content */
             readonly 409: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1096,7 +1104,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `FILE_NAME_REFUSED` File name refused; `FILE_KIND_REFUSED` Not a regular file; `NOT_A_PACKAGE` Not a package; `PACKAGE_MALFORMED` Package malformed; `DSB_MALFORMED` Signature block malformed; `DSB_STACKED` More than one signature block; `FORMAT_NOT_ACCEPTED` Format not accepted; `DIGEST_NOT_SIGNABLE` Digest alone cannot be signed */
+            /** @description `IDEMPOTENCY_KEY_REUSED` Idempotency-Key used before; `FILE_NAME_REFUSED` File name refused; `FILE_KIND_REFUSED` Not a regular file; `NOT_A_PACKAGE` Not a package; `PACKAGE_MALFORMED` Package malformed; `DSB_MALFORMED` Signature block malformed; `DSB_STACKED` More than one signature block; `FORMAT_NOT_ACCEPTED` Format not accepted; `DIGEST_NOT_SIGNABLE` Digest alone cannot be signed */
             readonly 422: {
                 headers: {
                     readonly [name: string]: unknown;

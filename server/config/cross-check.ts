@@ -1,6 +1,7 @@
 import { isAbsolute, sep } from 'node:path'
 import type { Place } from './fault.ts'
 import type { ConfigFile } from './schema.ts'
+import { parseStoreUrl } from './store-url.ts'
 
 /** A configuration of which any part may be missing because it was faulty. */
 type Partially<T> = T extends readonly (infer Item)[] ? readonly (Partially<Item> | undefined)[] : T extends object ? { readonly [K in keyof T]?: Partially<T[K]> | undefined } : T
@@ -19,6 +20,7 @@ export function crossCheck(config: Partially<ConfigFile>, report: Report): void 
   checkSigner(config, report)
   checkPorts(config, report)
   checkInstalledPaths(config, report)
+  checkStore(config, report)
   checkWrites(config, report)
 }
 
@@ -70,10 +72,23 @@ function checkInstalledPaths({ keys = [], dsb }: Partially<ConfigFile>, report: 
   }
 }
 
+function checkStore({ store }: Partially<ConfigFile>, report: Report): void {
+  if (store?.url === undefined) return
+  try {
+    const url = parseStoreUrl(store.url)
+    for (const member of ['passwordFile', 'ca'] as const) {
+      if (url.kind === 'sqlite' && store[member] !== undefined) report(['store', member], 'is for PostgreSQL, and store.url names an SQLite file')
+    }
+    if (url.kind === 'postgres' && url.tls !== 'verify-full' && store.ca !== undefined) report(['store', 'ca'], 'is for sslmode=verify-full')
+  } catch (error) {
+    report(['store', 'url'], (error as Error).message)
+  }
+}
+
 /** The server never writes where it reads: a client that may write into a root must not reach what the server keeps. */
 function checkWrites({ roots = [], store, signatureFile, uploadDir, signer }: Partially<ConfigFile>, report: Report): void {
   const written: readonly (readonly [Place, string | undefined])[] = [
-    [['store', 'url'], store?.url?.replace(/^sqlite:/, '')],
+    [['store', 'url'], store?.url?.startsWith('sqlite:') ? store.url.slice('sqlite:'.length) : undefined],
     [['signatureFile'], signatureFile],
     [['uploadDir'], uploadDir],
     [['signer', 'workDir'], signer?.kind === 'command' ? signer.workDir : undefined],

@@ -36,7 +36,7 @@ ${COMMAND_EXAMPLE}\`\`\`
 
 ## How it is read
 
-- **Paths** are relative to the folder of the configuration file, not to the directory the server is started in. So is the path in
+- **Paths** are relative to the folder of the configuration file, not to the directory the server is started in. So is the path of a file in
   \`store.url\`. \`signer.passin\`, and a program in \`signer.command\` that has a slash, are absolute.
 - **Secrets** never stand in the file: it names files that hold them. A file that anybody but its owner may read, write or execute
   is refused.

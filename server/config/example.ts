@@ -30,13 +30,13 @@ signer:
 clients:                   # who is not listed may do nothing
   - name: release-bot
     match: { san: "URI:urn:example:release-bot" }
-    allow: [sign, listFiles, verify, getSignature, exportSignature, listKeys, getKey, exportKey]
+    allow: [sign, listFiles, verify, findSignatures, getSignature, exportSignature, listKeys, getKey, exportKey, getLogKey]
     keys: ["1001"]
     roots: [nim]
     digestOnly: false      # true: it may have a digest signed whose file the server never saw
   - name: auditor          # looks, never signs
     match: { spkiSha256: 2e3784834c7ea56cf7a380a8636120f723075b0cbfe16b5a3426d69f65f5b82c }
-    allow: [listFiles, verify, getSignature, exportSignature, listKeys, getKey]
+    allow: [listFiles, verify, findSignatures, getSignature, exportSignature, listKeys, getKey, getCheckpoint, getTile, getLogKey, auditLog]
     keys: ["1001"]
     roots: [nim]
     sees: all              # the signatures of every client, and their names
@@ -47,6 +47,11 @@ dsb:
 uploadDir: uploads         # room for the uploads that are being signed
 store:
   url: sqlite:var/signing.db
+transparencyLog:           # the tamper-evident log
+  origin: signing.example.com/log   # its name, never changed
+  key: var/log.key         # made at the first start
+idempotency:
+  keepMs: 86400000         # how long an answer can be asked for again
 signatureFile: var/signatures   # every record once more, as the signature file of AIX
 limits:
   fileBytes: 17179869184

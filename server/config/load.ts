@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { hash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { open, readFile, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
@@ -8,8 +9,10 @@ import { ConfigError, type ConfigFault, type Place } from './fault.ts'
 import { ConfigFile, type DeepReadonly, type PathRole } from './schema.ts'
 import { takeValue } from './take.ts'
 
-/** A checked configuration: defaults filled in, paths absolute, deeply frozen. `file` is where it came from. */
-export type Config = DeepReadonly<ConfigFile> & Readonly<{ file: string }>
+/** A checked configuration: defaults filled in, paths absolute, deeply frozen. `file` is where it came from, `sha256` that of its text. */
+export type Config = DeepReadonly<ConfigFile> & Readonly<{ file: string; sha256: string }>
+
+const SQLITE = 'sqlite:'
 
 type Wanted = Readonly<{ place: Place; role: PathRole; path: string }>
 
@@ -40,11 +43,11 @@ export async function parseConfig(text: string, file: string): Promise<Config> {
     return path
   }
   const config = takeValue(ConfigFile, document.toJS() ?? {}, { fault: report, path: absolute }) as ConfigFile | undefined
-  if (config?.store?.url !== undefined) config.store.url = `sqlite:${resolve(dirname(file), config.store.url.slice('sqlite:'.length))}`
+  if (config?.store?.url?.startsWith(SQLITE)) config.store.url = `${SQLITE}${resolve(dirname(file), config.store.url.slice(SQLITE.length))}`
   if (config !== undefined) crossCheck(config, report)
   await checkFiles(wanted, report)
   if (faults.length > 0 || config === undefined) throw new ConfigError(file, faults)
-  return deepFreeze({ ...config, file })
+  return deepFreeze({ ...config, file, sha256: hash('sha256', text) })
 }
 
 type Parsed = Readonly<{ document: Document; lines: LineCounter; faults: ConfigFault[] }>

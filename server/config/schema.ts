@@ -193,7 +193,19 @@ export const ConfigFile = closed(
       'Digital Signature Blocks.',
     ),
     uploadDir: Type.Optional(filePath('directory', 'Where uploads lie, without a name, while they are signed. Default: the system\'s temporary folder.')),
-    store: section({ url: Type.String({ pattern: '^sqlite:[^\\u0000-\\u001f\\u007f]+$', default: 'sqlite:var/signing.db', description: '`sqlite:` and the path of the catalogue.' }) }, 'Where signatures are kept.'),
+    store: section(
+      {
+        url: Type.String({
+          pattern: '^(?:sqlite:|postgres(?:ql)?://)[^\\u0000-\\u001f\\u007f]+$',
+          default: 'sqlite:var/signing.db',
+          description:
+            '`sqlite:` and the path of a file on a local disk; or `postgres://USER@HOST:PORT/DATABASE`, for several replicas. With `?sslmode=`: `verify-full` (the default), `require` (encrypted, whoever answers), `disable`. A folder of sockets is a host with `%2F` for each slash, and has no TLS.',
+        }),
+        passwordFile: Type.Optional(filePath('secret', 'The password of the user in PostgreSQL: the first line of this file, read again at each connection. A file that others may read is refused.')),
+        ca: Type.Optional(filePath('file', 'Certificates of the authorities that PostgreSQL\'s certificate must come from, PEM. Default: those that Node knows.')),
+      },
+      'Where signatures, log and answers are kept.',
+    ),
     transparencyLog: section(
       {
         origin: Type.String({ pattern: '^[\\x21-\\x2a\\x2c-\\x7e]{1,200}$', default: 'signing-server/log', description: 'Name of the log in its checkpoints: unique, such as `signing.example.com/log`, and never changed.' }),

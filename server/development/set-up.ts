@@ -78,7 +78,7 @@ function developmentConfig({ vars, certs, places }: ConfigPlaces): string {
     signer: { kind: 'embedded' },
     clients: [
       { name: 'release-bot', match: { san: 'URI:urn:example:release-bot' }, allow: [...OPERATIONS], keys: ['1001'], roots: ['samples'], digestOnly: true },
-      { name: 'auditor', match: { san: 'URI:urn:example:auditor' }, allow: ['listFiles', 'verify', 'getSignature', 'exportSignature', 'listKeys', 'getKey', 'exportKey', 'whoami'], keys: ['1001'], roots: ['samples'], sees: 'all' },
+      { name: 'auditor', match: { san: 'URI:urn:example:auditor' }, allow: OPERATIONS.filter((operation) => operation !== 'sign'), keys: ['1001'], roots: ['samples'], sees: 'all' },
     ],
     store: { url: 'sqlite:signing.db' },
   }

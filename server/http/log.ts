@@ -3,6 +3,7 @@ import type { LoggerOptions } from 'pino'
 import { SigningError, type ErrorCode } from '../errors.ts'
 import type { Outcome } from '../operations/outcome.ts'
 import type { Signature } from '../schemas/signature.ts'
+import { REPLAYED } from './idempotency-key.ts'
 import { PROBLEM_KINDS } from './problem-table.ts'
 import { problemFromError } from './problems.ts'
 
@@ -37,10 +38,11 @@ export function requestFacts(request: FastifyRequest): Readonly<Record<string, u
 export function logOutcome(request: FastifyRequest, reply: FastifyReply): void {
   const { problemCode: code, failure } = reply
   const facts = { ...requestFacts(request), method: request.method, status: reply.statusCode, code, durationMs: Math.round(reply.elapsedTime * 10) / 10 }
-  if (code === undefined) request.log.info(facts, 'request done')
+  const repeated = reply.hasHeader(REPLAYED) ? { repeated: true } : {}
+  if (code === undefined) request.log.info({ ...facts, ...repeated }, 'request done')
   else if (isOurFault(code)) request.log.error({ ...facts, err: failure }, 'request failed')
   else if (code === 'REQUEST_ABORTED') request.log.warn(facts, 'client went away')
-  else request.log.warn({ ...facts, ...refusalFacts(failure) }, 'request refused')
+  else request.log.warn({ ...facts, ...repeated, ...refusalFacts(failure) }, 'request refused')
 }
 
 /** Busy or stopping is no fault; the client is told when to come again. */

@@ -1,5 +1,5 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import { SigningError, type ErrorCode } from '../errors.ts'
+import { asSigningError, SigningError, type ErrorCode } from '../errors.ts'
 import type { Problem } from '../schemas/problem.ts'
 import { PROBLEM_KINDS } from './problem-table.ts'
 
@@ -25,8 +25,14 @@ export function problemOf(code: ErrorCode, detail: string, requestId: string, er
 
 /** Returns the problem document of whatever was thrown: an error that is not ours says nothing to the client. */
 export function problemFromError(error: unknown, requestId: string): Problem {
-  if (error instanceof SigningError) return problemOf(error.code, error.message, requestId)
-  return problemOf('INTERNAL', 'something went wrong inside the server', requestId)
+  const { code, message } = asSigningError(error)
+  return problemOf(code, message, requestId)
+}
+
+/** Whether the same request would have the same problem again. A fault of the server may be gone the next time. */
+export function isFinal(error: unknown): boolean {
+  const { code } = asSigningError(error)
+  return !PROBLEM_KINDS[code].retryable && code !== 'INTERNAL'
 }
 
 /** Sends a problem as the whole answer, with Retry-After where the server is merely busy. */
@@ -42,6 +48,8 @@ export async function sendProblem(reply: FastifyReply, problem: Problem): Promis
 /** The error handler of the app: every throw of a hook, a body parser, a schema or a handler ends here. */
 export async function answerError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   reply.failure = error
+  const waitMs = error instanceof SigningError ? error.facts['retryAfterMs'] : undefined
+  if (typeof waitMs === 'number') reply.header('retry-after', String(Math.max(1, Math.ceil(waitMs / 1000))))
   await sendProblem(reply, fromFastify(error, request) ?? problemFromError(error, request.id))
 }
 

@@ -2,8 +2,12 @@ import type { OpenedKey } from '../keys/key.ts'
 import type { SkipReason, Warning } from '../schemas/sign.ts'
 import type { Signature } from '../schemas/signature.ts'
 
-/** What became of one name. `place` and `durationMs` are for the log; what was never opened, or has no path, has no place. */
-export type Outcome = Readonly<{ name: string; durationMs: number; place?: Readonly<{ root: string; relativePath: string }> }> &
+/** What was learnt of something while it was being signed, for the logs: where it lies, and its SHA-256 (64 hexadecimal digits). */
+export type Learnt = Readonly<{ place?: Readonly<{ root: string; relativePath: string }>; sha256?: string }>
+
+/** What became of one name. What was never opened, or has no path, has no place. */
+export type Outcome = Readonly<{ name: string; durationMs: number }> &
+  Learnt &
   (Readonly<{ kind: 'signed'; signature: Signature }> | Readonly<{ kind: 'failed'; error: unknown }> | Readonly<{ kind: 'skipped'; reason: SkipReason }>)
 
 /** An outcome of something that was asked for by itself, and so is never skipped. */
@@ -15,13 +19,13 @@ export type SignRun = Readonly<{ kind: 'file' | 'directory'; path: string; files
 /** A batch: no listing, but the outcome of each item in the order of the request. */
 export type BatchRun = Readonly<{ kind: 'batch'; outcomes: readonly Settled[]; warnings: readonly Warning[] }>
 
-/** Runs `work` and returns its outcome; a throw is one too. `at` is given the place once it is known. */
-export async function outcomeOf(name: string, work: (at: (place: NonNullable<Outcome['place']>) => void) => Promise<Signature>): Promise<Settled> {
+/** Runs `work` and returns its outcome; a throw is one too. `learn` is told what is for the logs, as soon as it is known. */
+export async function outcomeOf(name: string, work: (learn: (facts: Learnt) => void) => Promise<Signature>): Promise<Settled> {
   const started = performance.now()
-  let place: Outcome['place']
-  const facts = () => ({ name, durationMs: performance.now() - started, ...(place === undefined ? {} : { place }) })
+  let learnt: Learnt = {}
+  const facts = () => ({ name, durationMs: performance.now() - started, ...learnt })
   try {
-    const signature = await work(({ root, relativePath }) => void (place = { root, relativePath }))
+    const signature = await work((more) => void (learnt = { ...learnt, ...more }))
     return { ...facts(), kind: 'signed', signature }
   } catch (error) {
     return { ...facts(), kind: 'failed', error }

@@ -4,7 +4,7 @@ import type { SignBatchRequest } from '../schemas/sign.ts'
 import { chooseKey, type Caller } from './caller.ts'
 import { inFlight } from './in-flight.ts'
 import { CONTENT_NOT_SEEN, keyWarnings, outcomeOf, type BatchRun, type Settled } from './outcome.ts'
-import type { SignContentDeps } from './sign-content.ts'
+import { anewOf, type SignContentDeps } from './sign-content.ts'
 import { checkDigestAllowed, signDigest } from './sign-digest.ts'
 
 export type SignBatchDeps = SignContentDeps & Readonly<{ keyring: Keyring; concurrency: number }>
@@ -13,16 +13,18 @@ export type SignBatchDeps = SignContentDeps & Readonly<{ keyring: Keyring; concu
  * Signs many digests at once and returns their outcomes in the order of the request: one that fails does not spoil the others.
  * @throws SigningError `DIGEST_NOT_ALLOWED`, `KEY_NOT_AVAILABLE`, `KEYID_REQUIRED`; faults of single items are outcomes
  */
-export async function signBatch(deps: SignBatchDeps, caller: Caller, { items, keyid }: SignBatchRequest, signal: AbortSignal): Promise<BatchRun> {
+export async function signBatch(deps: SignBatchDeps, caller: Caller, { items, keyid, ...asked }: SignBatchRequest, signal: AbortSignal): Promise<BatchRun> {
   checkDigestAllowed(caller)
   const key = chooseKey(caller, deps.keyring, keyid)
+  const context = { caller, key, anew: anewOf(caller, asked), signal }
   const numbered = [...items.entries()]
   const outcomes = Array.from<Settled>({ length: items.length })
   const work = async ([position, item]: readonly [number, DigestItem]): Promise<void> => {
-    outcomes[position] = await outcomeOf(item.filename, async () => {
+    const outcome = await outcomeOf(item.filename, async (learn) => {
       signal.throwIfAborted()
-      return await signDigest(deps, item, { caller, key, signal })
+      return await signDigest(deps, item, { ...context, learn })
     })
+    outcomes[position] = await deps.incidents.file(context, outcome)
   }
   for await (const _done of inFlight(numbered, deps.concurrency, work)) continue
   return { kind: 'batch', outcomes, warnings: [...keyWarnings(key), CONTENT_NOT_SEEN] }

@@ -1,19 +1,26 @@
-import { randomUUID } from 'node:crypto'
+import { hash, randomUUID } from 'node:crypto'
 import { verifySignature } from '../../formats/index.ts'
 import { SigningError } from '../errors.ts'
 import type { OpenedKey } from '../keys/key.ts'
+import { spkiSha256 } from '../keys/spki.ts'
+import { decide } from '../policy/decide.ts'
 import type { Format } from '../schemas/format.ts'
 import type { Signature } from '../schemas/signature.ts'
 import { checkRecords } from '../signers/check-records.ts'
 import type { Made, Signable, Signer } from '../signers/signer.ts'
-import type { SignedFile, Store } from '../store/store.ts'
+import type { Known, Level, SignedFile, Store, Subject, Unrecorded } from '../store/store.ts'
 import type { Caller } from './caller.ts'
+import type { Incidents } from './incidents.ts'
+import type { Learnt } from './outcome.ts'
 
-/** What signing needs of the server. `clock` gives the time of signing. */
-export type SignContentDeps = Readonly<{ signer: Signer; store: Store; clock: () => Date }>
+/** What signing needs of the server. `clock` gives the time of signing; `incidents` is told what is not signed. */
+export type SignContentDeps = Readonly<{ signer: Signer; store: Store; clock: () => Date; incidents: Incidents }>
 
-/** In whose name, with which key, until when. */
-export type SignContext = Readonly<{ caller: Caller; key: OpenedKey; signal: AbortSignal }>
+/** What a request says about what was signed before. */
+export type Anew = Readonly<{ force: boolean; resign: boolean }>
+
+/** In whose name, with which key, whether anew, until when; `learn` is told what the logs should know. */
+export type SignContext = Readonly<{ caller: Caller; key: OpenedKey; anew: Anew; signal: AbortSignal; learn?: ((facts: Learnt) => void) | undefined }>
 
 /** Something to sign, how it came, and where it lies when the server can read it. `settle` rejects when it is not what it was. */
 export type Content = Readonly<{
@@ -25,19 +32,60 @@ export type Content = Readonly<{
 }>
 
 /**
- * Signs, checks, verifies and records one content: the second half of every way to a signature, and the only one. There is no path
- * through it that skips the check or the record.
- * @throws SigningError `SIGNER_…`, `SIGNATURE_INVALID`, `FILE_CHANGED`, `STORE_FAILED`, `STORAGE_FULL`, `FORMAT_NOT_ACCEPTED`, `DIGEST_NOT_SIGNABLE`
+ * Returns whether a request asks for anything anew, where its client may.
+ * @throws SigningError `RESIGN_NOT_ALLOWED`
  */
-export async function signContent(deps: SignContentDeps, { caller, key, signal }: SignContext, content: Content): Promise<Signature> {
-  const { signable, place } = content
-  const { signature, records } = await deps.signer.sign(signable, key, signal)
+export function anewOf({ policy, identity }: Caller, { force = false, resign = false }: Readonly<{ force?: boolean | undefined; resign?: boolean | undefined }>): Anew {
+  if (resign && decide(policy, identity, { kind: 'resign' }).kind === 'deny') throw new SigningError('RESIGN_NOT_ALLOWED', 'this client may not have other content signed under a level that was signed before')
+  return { force, resign }
+}
+
+/**
+ * Signs, checks, verifies and records one content: the second half of every way to a signature, and the only one. There is no path
+ * through it that skips the check or the record. What was signed before is not signed again: the signature that exists is the answer.
+ * @throws SigningError `FILESET_LEVEL_ALREADY_SIGNED`, `SIGNER_…`, `SIGNATURE_INVALID`, `FILE_CHANGED`, `STORE_FAILED`, `STORAGE_FULL`, `FORMAT_NOT_ACCEPTED`, `DIGEST_NOT_SIGNABLE`
+ */
+export async function signContent(deps: SignContentDeps, context: SignContext, content: Content): Promise<Signature> {
+  const { signable } = content
+  const { key } = context
+  context.learn?.({ sha256: signable.sha256.toString('hex') })
+  const subject = subjectOf(context, content)
+  const known = await deps.store.lookUp(subject)
+  if (known !== undefined) {
+    await content.settle?.()
+    return existing(known)
+  }
+  const { signature, records } = await deps.signer.sign(signable, key, context.signal)
   const made: Made = { signature, records: signable.info === undefined ? [] : checkRecords(records, signable.info, key.keyid) }
   await content.settle?.()
   verifyMade(made, signable, key)
-  const signed = describe(content, { key, made, at: deps.clock() })
-  await deps.store.record({ signature: signed, client: caller.client.name, spkiSha256: caller.identity.spkiSha256, ...(place === undefined ? {} : { file: place }) })
-  return signed
+  const recorded = await deps.store.record(subject, describe(content, { key, made, at: deps.clock() }))
+  // Somebody else was first: what was just made is thrown away.
+  return recorded.kind === 'recorded' ? recorded.signature : existing(recorded)
+}
+
+function subjectOf({ caller, key, anew }: SignContext, content: Content): Subject {
+  const { signable: { sha256, info }, place } = content
+  const levels = info === undefined ? [] : info.filesets.map(({ fileset, vrmf }): Level => ({ package: info.package, fileset, vrmf, ftype: info.ftype }))
+  return {
+    artefact: artefactOf(content, key, levels),
+    sha256: sha256.toString('hex'),
+    levels,
+    ...anew,
+    recipient: { client: caller.client.name, spkiSha256: caller.identity.spkiSha256, ...(place === undefined ? {} : { file: place }) },
+  }
+}
+
+/** What makes two signatures the same: the same bytes, the same key (and not only its keyid), the same meaning of the records. */
+function artefactOf({ signable: { sha256 }, format }: Content, { keyid, publicKey, covers }: OpenedKey, levels: readonly Level[]): string {
+  const meaning = levels.map((level) => [level.package, level.fileset, level.vrmf, level.ftype])
+  return hash('sha256', JSON.stringify([sha256.toString('hex'), keyid, spkiSha256(publicKey), covers, format, meaning]))
+}
+
+function existing(known: Known): Signature {
+  if (known.kind === 'signed') return known.signature
+  const { level: { package: name, fileset, vrmf, ftype }, earlier } = known
+  throw new SigningError('FILESET_LEVEL_ALREADY_SIGNED', `fileset ${fileset} ${vrmf} (${ftype}) of package ${name} was signed with other content: signature ${earlier}`, { earlier })
 }
 
 function verifyMade({ signature, records }: Made, { sha256 }: Signable, { covers, publicKey }: OpenedKey): void {
@@ -47,7 +95,7 @@ function verifyMade({ signature, records }: Made, { sha256 }: Signable, { covers
   if (!valid) throw new SigningError('SIGNATURE_INVALID', 'the signature that was made does not verify with the public key')
 }
 
-function describe({ signable, format, source }: Content, { key, made, at }: Readonly<{ key: OpenedKey; made: Made; at: Date }>): Signature {
+function describe({ signable, format, source }: Content, { key, made, at }: Readonly<{ key: OpenedKey; made: Made; at: Date }>): Unrecorded {
   return {
     id: randomUUID(),
     filename: signable.filename,
@@ -60,7 +108,6 @@ function describe({ signable, format, source }: Content, { key, made, at }: Read
     covers: key.covers,
     signature: made.signature,
     signedAt: at.toISOString(),
-    replayed: false,
     records: made.records.map((record) => ({ ...record })),
   }
 }

@@ -9,7 +9,7 @@ import type { SignPathRequest, SkipReason } from '../schemas/sign.ts'
 import { allowedRoots, chooseKey, type Caller } from './caller.ts'
 import { inFlight } from './in-flight.ts'
 import { keyWarnings, outcomeOf, runOfOne, type Outcome, type SignRun } from './outcome.ts'
-import type { SignContext } from './sign-content.ts'
+import { anewOf, type SignContext } from './sign-content.ts'
 import { signFile, type SignFileDeps } from './sign-file.ts'
 
 export type SignPathDeps = SignFileDeps & Readonly<{ roots: readonly Root[]; keyring: Keyring; maxEntries: number; concurrency: number }>
@@ -17,20 +17,20 @@ export type SignPathDeps = SignFileDeps & Readonly<{ roots: readonly Root[]; key
 /**
  * Begins to sign the package file, or every package of the directory, that the request names. Aborting `signal` starts no further
  * file; files under way are finished or given up as a whole.
- * @throws SigningError `PATH_…`, `FILE_KIND_REFUSED`, `DIRECTORY_TOO_LARGE`, `KEY_NOT_AVAILABLE`, `KEYID_REQUIRED`; faults of single files are outcomes
+ * @throws SigningError `PATH_…`, `FILE_KIND_REFUSED`, `DIRECTORY_TOO_LARGE`, `RESIGN_NOT_ALLOWED`, `KEY_NOT_AVAILABLE`, `KEYID_REQUIRED`; faults of single files are outcomes
  */
 export async function signPath(deps: SignPathDeps, caller: Caller, request: SignPathRequest, signal: AbortSignal): Promise<SignRun> {
   const key = chooseKey(caller, deps.keyring, request.keyid)
   const roots = allowedRoots(caller, deps.roots)
   const place = await resolvePath(request.path, roots)
-  const context = { caller, key, signal }
+  const context = { caller, key, anew: anewOf(caller, request), signal }
   const warnings = keyWarnings(key)
   if (!(await isDirectory(place))) {
     const name = basename(place.absolutePath)
-    return runOfOne(name, request.path, { warnings, outcome: async () => await signAt(deps, name, async () => place, context) })
+    return runOfOne(name, request.path, { warnings, outcome: async () => await deps.incidents.file(context, await signAt(deps, name, async () => place, context)) })
   }
   const entries = await listDirectory(place, { recursive: request.recursive === true, maxEntries: deps.maxEntries, signal })
-  const work = async (entry: ListedEntry) => await signEntry(deps, { directory: place, roots, entry }, context)
+  const work = async (entry: ListedEntry) => await deps.incidents.file(context, await signEntry(deps, { directory: place, roots, entry }, context))
   return { kind: 'directory', path: request.path, files: entries.map(({ name }) => name), warnings, outcomes: inFlight(entries, deps.concurrency, work) }
 }
 
@@ -54,10 +54,10 @@ async function signEntry(deps: SignPathDeps, { directory, roots, entry }: Listed
 }
 
 async function signAt(deps: SignPathDeps, name: string, resolve: () => Promise<SafePath>, context: SignContext): Promise<Outcome> {
-  return await outcomeOf(name, async (at) => {
+  return await outcomeOf(name, async (learn) => {
     const place = await resolve()
-    at({ root: place.root.name, relativePath: place.relativePath })
-    return await signFile(deps, place, context)
+    learn({ place: { root: place.root.name, relativePath: place.relativePath } })
+    return await signFile(deps, place, { ...context, learn })
   })
 }
 

@@ -1,29 +1,47 @@
 import type { Keyring } from '../keys/key.ts'
 import { parseFilename } from '../roots/filename.ts'
-import type { Receiver, Sending } from '../uploads/receive.ts'
+import type { Signature } from '../schemas/signature.ts'
+import type { Received, Receiver, Sending } from '../uploads/receive.ts'
 import { chooseKey, type Caller } from './caller.ts'
-import { keyWarnings, outcomeOf, runOfOne, type SignRun } from './outcome.ts'
-import { signContent } from './sign-content.ts'
+import { keyWarnings, outcomeOf, runOfOne, type Outcome, type SignRun } from './outcome.ts'
+import { anewOf, signContent, type SignContext } from './sign-content.ts'
 import { inspectSignable, type SignFileDeps } from './sign-file.ts'
 
 export type SignUploadDeps = SignFileDeps & Readonly<{ keyring: Keyring; receiver: Receiver }>
 
 /** An upload as it arrives. */
-export type Upload = Sending & Readonly<{ filename: string; keyid?: string }>
+export type Upload = Sending & Readonly<{ filename: string; keyid?: string; force?: boolean; resign?: boolean }>
 
 /**
  * Begins to sign a file that is being sent: received whole into a file without a name, then inspected and signed like any other.
  * @throws SigningError `FILE_NAME_REFUSED`, `KEY_NOT_AVAILABLE`, `KEYID_REQUIRED`; what is wrong with the file is the outcome
  */
 export function signUpload(deps: SignUploadDeps, caller: Caller, upload: Upload, signal: AbortSignal): SignRun {
+  const { filename, runOf, signReceived } = admitUpload(deps, caller, upload, signal)
+  return runOf(async () => await outcomeOf(filename, async (learn) => await deps.receiver.receive(upload, signal, async (received) => await signReceived(received, learn))))
+}
+
+/** An upload that may be sent and has not arrived: how to sign what will, and the run of its one outcome. */
+export type AdmittedUpload = Readonly<{
+  filename: string
+  runOf: (outcome: () => Promise<Outcome>) => SignRun
+  signReceived: (received: Received, learn: SignContext['learn']) => Promise<Signature>
+}>
+
+/**
+ * Decides on an upload before anything of it is received.
+ * @throws SigningError `FILE_NAME_REFUSED`, `KEY_NOT_AVAILABLE`, `KEYID_REQUIRED`
+ */
+export function admitUpload(deps: SignUploadDeps, caller: Caller, upload: Upload, signal: AbortSignal): AdmittedUpload {
   const filename = parseFilename(upload.filename)
-  const context = { caller, key: chooseKey(caller, deps.keyring, upload.keyid), signal }
-  const outcome = async () =>
-    await outcomeOf(filename, async () =>
-      await deps.receiver.receive(upload, signal, async ({ handle, fileBytes, sha256 }) => {
-        const { signable, format } = await inspectSignable(deps.inspector, { file: { handle, fileBytes }, filename, sha256, signal })
-        return await signContent(deps, context, { signable, format, source: 'upload' })
-      }),
-    )
-  return runOfOne(filename, filename, { warnings: keyWarnings(context.key), outcome })
+  const context = { caller, key: chooseKey(caller, deps.keyring, upload.keyid), anew: anewOf(caller, upload), signal }
+  return {
+    filename,
+    runOf: (outcome) => runOfOne(filename, filename, { warnings: keyWarnings(context.key), outcome: async () => await deps.incidents.file(context, await outcome()) }),
+    signReceived: async ({ handle, fileBytes, sha256 }, learn) => {
+      learn?.({ sha256: sha256.toString('hex') })
+      const { signable, format } = await inspectSignable(deps.inspector, { file: { handle, fileBytes }, filename, sha256, signal })
+      return await signContent(deps, { ...context, learn }, { signable, format, source: 'upload' })
+    },
+  }
 }

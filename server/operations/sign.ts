@@ -2,6 +2,7 @@ import type { SignDigestRequest, SignRequest } from '../schemas/sign.ts'
 import { chooseKey, type Caller } from './caller.ts'
 import { CONTENT_NOT_SEEN, keyWarnings, outcomeOf, runOfOne, type BatchRun, type SignRun } from './outcome.ts'
 import { signBatch, type SignBatchDeps } from './sign-batch.ts'
+import { anewOf } from './sign-content.ts'
 import { checkDigestAllowed, signDigest } from './sign-digest.ts'
 import { signPath, type SignPathDeps } from './sign-path.ts'
 import { signUpload, type SignUploadDeps, type Upload } from './sign-upload.ts'
@@ -18,9 +19,9 @@ export async function sign(deps: SignDeps, caller: Caller, input: SignInput, sig
   return 'digest' in input ? signOneDigest(deps, caller, input, signal) : await signPath(deps, caller, input, signal)
 }
 
-function signOneDigest(deps: SignDeps, caller: Caller, { keyid, ...item }: SignDigestRequest, signal: AbortSignal): SignRun {
+function signOneDigest(deps: SignDeps, caller: Caller, { keyid, force, resign, ...item }: SignDigestRequest, signal: AbortSignal): SignRun {
   checkDigestAllowed(caller)
-  const key = chooseKey(caller, deps.keyring, keyid)
-  const outcome = async () => await outcomeOf(item.filename, async () => await signDigest(deps, item, { caller, key, signal }))
-  return runOfOne(item.filename, item.filename, { warnings: [...keyWarnings(key), CONTENT_NOT_SEEN], outcome })
+  const context = { caller, key: chooseKey(caller, deps.keyring, keyid), anew: anewOf(caller, { force, resign }), signal }
+  const outcome = async () => await deps.incidents.file(context, await outcomeOf(item.filename, async (learn) => await signDigest(deps, item, { ...context, learn })))
+  return runOfOne(item.filename, item.filename, { warnings: [...keyWarnings(context.key), CONTENT_NOT_SEEN], outcome })
 }

@@ -6,9 +6,11 @@ const SQLITE_FULL = 13
 const SQLITE_TOOBIG = 18
 const SQLITE_CONSTRAINT = 19
 const SQLITE_MISMATCH = 20
+// https://www.postgresql.org/docs/current/errcodes-appendix.html
+const DISK_FULL = '53100'
 
 /**
- * The error for the caller: `STORAGE_FULL` when there is no room (SQLITE_FULL, ENOSPC, EDQUOT), else `STORE_FAILED` with `message`.
+ * The error for the caller: `STORAGE_FULL` when there is no room (SQLITE_FULL, PostgreSQL's disk_full, ENOSPC, EDQUOT), else `STORE_FAILED` with `message`.
  * A SigningError keeps its code and sentence. What really happened is the cause, for the log alone, as are `facts`.
  */
 export function storeFault(message: string, cause: unknown, facts: ErrorFacts = {}): SigningError {
@@ -28,12 +30,12 @@ export function sqliteResult(cause: unknown): number | undefined {
   return cause instanceof Error && 'errcode' in cause && typeof cause.errcode === 'number' ? cause.errcode & 0xff : undefined
 }
 
-/** The code of a system error such as `ENOSPC` (Node's own codes too), else undefined. */
+/** The code of a system error such as `ENOSPC` (Node's own codes and PostgreSQL's SQLSTATE too), else undefined. */
 export function systemCode(cause: unknown): string | undefined {
   return cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined
 }
 
 function isStorageFull(cause: unknown): boolean {
   const code = systemCode(cause)
-  return code === 'ENOSPC' || code === 'EDQUOT' || sqliteResult(cause) === SQLITE_FULL
+  return code === 'ENOSPC' || code === 'EDQUOT' || code === DISK_FULL || sqliteResult(cause) === SQLITE_FULL
 }

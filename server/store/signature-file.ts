@@ -45,12 +45,18 @@ export async function openSignatureFile(path: string): Promise<SignatureFile> {
 /** A signature file that grows. Appends are written one after the other, those of the same moment with one disk flush. */
 export class SignatureFile {
   readonly #handle: AppendHandle
-  readonly #group: GroupCommit<string>
+  readonly #group: GroupCommit<string, undefined>
   #closing: Promise<void> | undefined
 
   constructor(handle: AppendHandle) {
     this.#handle = handle
-    this.#group = new GroupCommit({ commit: (texts) => this.#write(texts), isItemFault: () => false })
+    this.#group = new GroupCommit({
+      commit: async (texts) => {
+        await this.#write(texts)
+        return texts.map(() => undefined)
+      },
+      isItemFault: () => false,
+    })
   }
 
   /**

@@ -20,9 +20,21 @@ class TransactionalDdlAdapter extends SqliteAdapter {
   }
 }
 
+/** The texts of statements differ by the number of rows that they write; more than this many are prepared anew. */
+const PREPARED_MAX = 500
+
 function asBetterSqlite(database: DatabaseSync): SqliteDatabase {
+  const prepared = new Map<string, SqliteStatement>()
   return {
-    prepare: (sql) => asBetterStatement(database.prepare(translate(sql, database))),
+    prepare: (sql) => {
+      const text = translate(sql, database)
+      const known = prepared.get(text)
+      if (known !== undefined) return known
+      const statement = asBetterStatement(database.prepare(text))
+      if (prepared.size >= PREPARED_MAX) prepared.clear()
+      prepared.set(text, statement)
+      return statement
+    },
     close: () => database.close(),
   }
 }

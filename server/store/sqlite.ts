@@ -2,29 +2,27 @@ import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout } from 'node:timers/promises'
-import { Kysely, sql } from 'kysely'
-import { DEFAULT_MIGRATION_TABLE, Migrator } from 'kysely/migration'
+import { Kysely } from 'kysely'
 import { SigningError } from '../errors.ts'
-import { Catalogue } from './catalogue.ts'
+import type { Engine, Work } from './engine.ts'
 import { isSqliteRowFault, sqliteResult, storeFault, systemCode } from './faults.ts'
-import { MIGRATIONS } from './migrations/index.ts'
+import { bringUpToDate, refuseForeignSchema } from './schema.ts'
 import { sqliteDialect } from './sqlite-dialect.ts'
-import type { Store } from './store.ts'
-import type { CatalogueTables } from './tables.ts'
+import type { StoreTables } from './tables.ts'
 
 const BUSY_TIMEOUT_MS = 5000
 const RETRY_MS = 20
 const SQLITE_BUSY = 5
 
 /**
- * Opens the catalogue in the SQLite file at `path`, made when it is not there: folder 0700, file 0600. Several processes of one machine
- * may share it; a network file system may not hold it, because WAL needs shared memory.
+ * Opens the SQLite file at `path`, made when it is not there: folder 0700, file 0600. Several processes of one machine may share it; a
+ * network file system may not hold it, because WAL needs shared memory.
  * @throws SigningError `STORE_FAILED`: not a database, damaged, of another program, or written by a newer version of this server
  */
-export async function openSqliteStore(path: string): Promise<Store> {
+export async function openSqliteEngine(path: string): Promise<Engine> {
   const database = openDatabase(path)
   try {
-    return await openCatalogue(database)
+    return await createSqliteEngine(database)
   } catch (cause) {
     database.close()
     throw storeFault(openFault(cause), cause, { path })
@@ -52,20 +50,51 @@ export function openDatabase(path: string): DatabaseSync {
 }
 
 /**
- * Brings the schema of an open database up to date and returns the store over it: WAL mode, a disk flush at each commit
+ * Brings the schema of an open database up to date and returns the engine over it: WAL mode, a disk flush at each durable commit
  * (`synchronous = FULL`). A database of another program is refused before anything is written. On an error the database stays open.
  * `patienceMs`: how long the change to WAL mode may take while others hold the new database.
  * @throws SigningError `STORE_FAILED`; an error of node:sqlite as it is
  */
-export async function openCatalogue(database: DatabaseSync, patienceMs: number = BUSY_TIMEOUT_MS): Promise<Store> {
-  const db = new Kysely<CatalogueTables>({ dialect: sqliteDialect(database) })
+export async function createSqliteEngine(database: DatabaseSync, patienceMs: number = BUSY_TIMEOUT_MS): Promise<Engine> {
+  const db = new Kysely<StoreTables>({ dialect: sqliteDialect(database) })
   await refuseForeignSchema(db)
   await switchToWal(database, patienceMs)
   database.exec('pragma synchronous = full')
-  const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } })
-  const { error } = await migrator.migrateToLatest()
-  if (error !== undefined) throw storeFault('the schema of the catalogue could not be brought up to date', error)
-  return new Catalogue(db, isSqliteRowFault)
+  await bringUpToDate(db)
+  return {
+    db,
+    write: createWriter(database, db),
+    snapshot: async (work) => await readSnapshot(database, work),
+    now: async () => Date.now(),
+    isRowFault: isSqliteRowFault,
+    close: async () => await db.destroy(),
+  }
+}
+
+/** One writer after the other: there is one connection, and how it flushes is set between transactions. */
+function createWriter(database: DatabaseSync, db: Kysely<StoreTables>): Engine['write'] {
+  let last: Promise<unknown> = Promise.resolve()
+  return async (work, durability) => {
+    const turn = last.then(async () => {
+      // NORMAL: in WAL mode a power cut may take back the last commits, which are whole all the same; the next FULL one flushes them too.
+      database.exec(`pragma synchronous = ${durability === 'durable' ? 'full' : 'normal'}`)
+      return await db.transaction().execute(work)
+    })
+    last = turn.catch(() => undefined)
+    return await turn
+  }
+}
+
+/** A connection of its own, because a transaction on the first one would keep the writers out. */
+async function readSnapshot<T>(database: DatabaseSync, work: Work<T>): Promise<T> {
+  const reader = new DatabaseSync(database.location() as string, { readOnly: true, timeout: BUSY_TIMEOUT_MS })
+  const db = new Kysely<StoreTables>({ dialect: sqliteDialect(reader) })
+  try {
+    reader.exec('begin')
+    return await work(db)
+  } finally {
+    await db.destroy()
+  }
 }
 
 /** Made here and not by SQLite, which would leave the file readable by others. Never opened when it exists: to close it drops SQLite's locks. */
@@ -98,19 +127,6 @@ function triesWal(database: DatabaseSync, mayFail: boolean): boolean {
   } catch (cause) {
     if (mayFail && sqliteResult(cause) === SQLITE_BUSY) return false
     throw cause
-  }
-}
-
-async function refuseForeignSchema(db: Kysely<CatalogueTables>): Promise<void> {
-  const tables = await db.introspection.getTables({ withInternalKyselyTables: true })
-  if (tables.length === 0) return
-  if (!tables.some(({ name }) => name === DEFAULT_MIGRATION_TABLE)) {
-    throw new SigningError('STORE_FAILED', 'the database file belongs to another program', { tables: tables.map(({ name }) => name) })
-  }
-  const { rows } = await sql<{ name: string }>`select name from ${sql.table(DEFAULT_MIGRATION_TABLE)}`.execute(db)
-  const unknown = rows.map(({ name }) => name).filter((name) => !Object.hasOwn(MIGRATIONS, name))
-  if (unknown.length > 0) {
-    throw new SigningError('STORE_FAILED', 'the catalogue was written by a newer version of this server: start that version', { unknown })
   }
 }
 

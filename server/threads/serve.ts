@@ -29,7 +29,8 @@ function attempt(work: (task: unknown) => unknown, task: unknown): TaskReply {
   }
 }
 
-function faultOf(error: unknown): TaskFault {
+/** Returns an error as it travels between threads. */
+export function faultOf(error: unknown): TaskFault {
   if (!(error instanceof SigningError)) {
     return { code: 'INTERNAL', message: 'a worker thread could not do its work', facts: { cause: textOf(error) } }
   }

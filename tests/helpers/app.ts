@@ -11,10 +11,10 @@ import { createInspector } from '../../server/packages/inspect.ts'
 import { openRoots } from '../../server/roots/open-roots.ts'
 import { OPERATIONS } from '../../server/schemas/whoami.ts'
 import { createEmbeddedSigner } from '../../server/signers/embedded.ts'
-import { openStore } from '../../server/store/open.ts'
 import { createReceiver } from '../../server/uploads/receive.ts'
 import { createThreadPool } from '../../server/threads/pool.ts'
 import { WORKER_MODULE } from '../../server/threads/worker-module.ts'
+import { openTestStore, TEST_LOG } from './store.ts'
 import { openedKey, rsaKeyPair, type RsaKeyPair } from './signables.ts'
 
 export type LogLine = Readonly<Record<string, unknown>>
@@ -55,7 +55,7 @@ export async function makeApp(test: Test, change: (deps: AppDeps) => Partial<App
   const [lines, requests, files]: [LogLine[], unknown[], unknown[]] = [[], [], []]
   let identity: ClientIdentity | undefined = identityNamed('bot')
   const pool = createThreadPool({ module: WORKER_MODULE, size: 1, maxWaiting: 1000 })
-  const store = await openStore({ url: `sqlite:${join(folder, 'signing.db')}` })
+  const store = await openTestStore(join(folder, 'signing.db'))
   const clock = () => NOW
   const usual: AppDeps = {
     policy: [clientNamed('bot'), clientNamed('auditor', { allow: ['listFiles'] }), clientNamed('nobody', { allow: [], keys: [], roots: [] })],
@@ -67,6 +67,7 @@ export async function makeApp(test: Test, change: (deps: AppDeps) => Partial<App
     receiver: createReceiver({ directory: folder, maxFileBytes: 1_000_000, maxUploads: 8, stallMs: 10_000 }),
     dsb: { keyDirectory: '/etc/security/certificates/', allowRsa3072: false },
     store,
+    logKey: TEST_LOG.verifierKey,
     metrics: { requestFinished: (outcome) => requests.push(outcome), fileFinished: (outcome) => files.push(outcome) },
     clock,
     maxEntries: 100,
@@ -74,6 +75,7 @@ export async function makeApp(test: Test, change: (deps: AppDeps) => Partial<App
     stop: new AbortController().signal,
     draining: () => false,
     bodyBytes: 65_536,
+    idempotency: { keepMs: 86_400_000 },
     log: pino(logOptions('info'), { write: (line: string) => void lines.push(JSON.parse(line) as LogLine) }),
   }
   const deps = { ...usual, ...change(usual) }

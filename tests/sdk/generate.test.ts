@@ -10,11 +10,12 @@ const DOCUMENT = await readFile(new URL('../../openapi.yaml', import.meta.url), 
 const SMALL = `openapi: 3.1.0
 info: { title: Small, version: 1.0.0 }
 paths:
-  /things/{id}:
+  /things/{id}/{rest}:
     get:
       operationId: getThing
       parameters:
         - { name: id, in: path, required: true, schema: { type: string } }
+        - { name: rest, in: path, required: true, schema: { type: string, x-segments: true } }
         - { name: limit, in: query, schema: { type: integer, default: 5 } }
       responses:
         "200": { description: ok, content: { application/json: { schema: { type: object } } } }
@@ -30,14 +31,14 @@ const WANT = `/** How each operation of the document is called, by its operation
 export const OPERATIONS = {
   getThing: {
     method: "GET",
-    path: "/things/{id}",
-    parameters: [{"name":"id","in":"path","required":true},{"name":"limit","in":"query","required":false}],
+    path: "/things/{id}/{rest}",
+    parameters: [{"name":"id","in":"path","required":true},{"name":"rest","in":"path","required":true,"segments":true},{"name":"limit","in":"query","required":false}],
     requestMediaTypes: [],
     answerMediaTypes: ["application/json"],
   },
   putThing: {
     method: "PUT",
-    path: "/things/{id}",
+    path: "/things/{id}/{rest}",
     parameters: [],
     requestMediaTypes: ["application/json"],
     answerMediaTypes: [],

@@ -10,6 +10,7 @@ void t.test('members go where the document puts them', async (t) => {
     ['parameters of the query, encoded, in the order of the document', { given: buildRequest('listFiles', { limit: 10, path: '/a b/c&d=é?#+%' }, json), want: { method: 'GET', path: '/files?path=%2Fa%20b%2Fc%26d%3D%C3%A9%3F%23%2B%25&limit=10', headers: { accept: json } } }],
     ['no parameter at all', { given: buildRequest('listFiles', {}, json), want: { method: 'GET', path: '/files', headers: { accept: json } } }],
     ['an empty query parameter, for the server to refuse', { given: buildRequest('listFiles', { path: '' }, json), want: { method: 'GET', path: '/files?path=', headers: { accept: json } } }],
+    ['a path of several segments, whose slashes stay', { given: buildRequest('getTile', { tile: '0/x001/x234/067.p/1?é' }, json), want: { method: 'GET', path: '/log/tile/0/x001/x234/067.p/1%3F%C3%A9', headers: { accept: json } } }],
     ['a parameter of the path, encoded', { given: buildRequest('getKey', { keyid: '../$&/1001' }, json), want: { method: 'GET', path: '/keys/..%2F%24%26%2F1001', headers: { accept: json } } }],
   ] as const
   for (const [name, { given, want }] of table) t.strictSame(given, want, name)

@@ -1,0 +1,60 @@
+import type { Kysely } from 'kysely'
+import type { Level, Subject } from './store.ts'
+import type { LevelRow, SignatureRow, StoreTables } from './tables.ts'
+
+/** What stands in the way of signing a subject: a signature that it has already (id), or a level that has other content, by which signature (id). */
+export type Obstacle = Readonly<{ kind: 'signed'; id: string } | { kind: 'taken'; level: Level; earlier: string }>
+
+/** What was signed before, as far as it touches some subjects: the newest signature of each artefact, and the content of each level. */
+export type Past = Readonly<{ artefacts: Map<string, string>; levels: Map<string, LevelRow> }>
+
+/** The key of a level in its table. No part of it can hold a space. */
+export function levelKey({ package: name, fileset, vrmf, ftype }: Level): string {
+  return `${name} ${fileset} ${vrmf} ${ftype}`
+}
+
+// Parameters of one statement are limited.
+const KEYS_PER_SELECT = 5_000
+
+/** Reads what was signed before that touches these subjects. */
+export async function readPast(db: Kysely<StoreTables>, subjects: readonly Subject[]): Promise<Past> {
+  const artefacts = new Map<string, string>()
+  const levels = new Map<string, LevelRow>()
+  for (const group of chunks([...new Set(subjects.map(({ artefact }) => artefact))])) {
+    const rows = await db.selectFrom('signatures').select(['id', 'artefact']).where('artefact', 'in', group).orderBy('leaf_index').execute()
+    for (const { id, artefact } of rows) artefacts.set(artefact, id)
+  }
+  for (const group of chunks([...new Set(subjects.flatMap((subject) => subject.levels.map(levelKey)))])) {
+    for (const row of await db.selectFrom('levels').selectAll().where('level', 'in', group).execute()) levels.set(row.level, row)
+  }
+  return { artefacts, levels }
+}
+
+/** Returns what stands in the way of a subject, or undefined when it is to be signed. */
+export function obstacleOf(subject: Subject, past: Past): Obstacle | undefined {
+  const id = subject.force ? undefined : past.artefacts.get(subject.artefact)
+  if (id !== undefined) return { kind: 'signed', id }
+  return subject.resign ? undefined : takenLevel(subject, past)
+}
+
+/** Returns the first level of a subject that has other content, or undefined. */
+export function takenLevel({ sha256, levels }: Pick<Subject, 'sha256' | 'levels'>, past: Past): Extract<Obstacle, { kind: 'taken' }> | undefined {
+  for (const level of levels) {
+    const row = past.levels.get(levelKey(level))
+    if (row !== undefined && row.sha256 !== sha256) return { kind: 'taken', level, earlier: row.signature_id }
+  }
+  return undefined
+}
+
+/** Returns the rows of the levels that a new signature gives content to, new ones and those that had another (only for `resign`). */
+export function levelChanges({ sha256, levels }: Subject, signature: Pick<SignatureRow, 'id'>, past: Past): Readonly<{ added: LevelRow[]; replaced: LevelRow[] }> {
+  const rows = levels.map((level): LevelRow => ({ level: levelKey(level), sha256, signature_id: signature.id }))
+  return {
+    added: rows.filter(({ level }) => !past.levels.has(level)),
+    replaced: rows.filter(({ level }) => (past.levels.get(level)?.sha256 ?? sha256) !== sha256),
+  }
+}
+
+function chunks<T>(items: readonly T[]): T[][] {
+  return Array.from({ length: Math.ceil(items.length / KEYS_PER_SELECT) }, (_, index) => items.slice(index * KEYS_PER_SELECT, (index + 1) * KEYS_PER_SELECT))
+}
