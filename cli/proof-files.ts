@@ -99,7 +99,7 @@ function signaturesIn(value: Value): readonly Found[] {
   if (typeof signatures === 'object' && signatures !== null) return Object.entries(signatures).map(([key, one]) => ({ name: key, signature: one as unknown }))
   if (receipt !== undefined) return [{ name: String(filename), signature: value }]
   if (typeof signature !== 'object' || signature === null) return []
-  return [{ name: String(name ?? (signature as Value)['filename']), signature, ...(client === undefined ? {} : { client }) }]
+  return [{ name: String(name ?? filename ?? (signature as Value)['filename']), signature, ...(client === undefined ? {} : { client }) }]
 }
 
 function prove({ verifyReceipt }: Bench['sdk'], { signature, client }: Found, logKey: string): Proven | Unproven {
