@@ -11,7 +11,8 @@ export type CommandValue = Readonly<{
 }>
 
 /**
- * One operation of the OpenAPI document as a command: `word` is what is typed after `sign`, `operation` the method of the SDK.
+ * One operation of the OpenAPI document as a command: `word` is what is typed after `sign`, such as `keys` or `log audit`, `operation` the
+ * method of the SDK.
  * Operations of one word are told apart by the number of arguments and by their flags: `sign keys` lists, `sign keys 1001` gets one,
  * `sign keys 1001 --form public.pem` gets it as a file. `operation` is empty for what needs no server.
  */

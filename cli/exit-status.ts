@@ -2,7 +2,7 @@
 export const EXIT = {
   /** Everything asked for was done; entries that were skipped do not count. */
   done: 0,
-  /** Some requested file was not signed, or a signature is not valid. */
+  /** Some requested file was not signed, a signature is not valid, a proof shows nothing, or the log is not as it must be. */
   notSigned: 1,
   /** The command line, the settings or the credentials have a fault; nothing was sent. */
   usage: 2,
@@ -28,7 +28,7 @@ export type ExitStatus = (typeof EXIT)[keyof typeof EXIT]
 /** What dsblkchk(1) of AIX says by its exit status. */
 export const DSBLKCHK = { verified: 0, bad: 1, none: 2 } as const
 
-const FILE_CODE = /^(?:FILE_|PACKAGE_|DSB_|SIGNER_|NOT_A_PACKAGE$|FORMAT_NOT_ACCEPTED$|DIGEST_MISMATCH$|DIGEST_NOT_SIGNABLE$|SIGNATURE_INVALID$|STORE_FAILED$|STORAGE_FULL$)/
+const FILE_CODE = /^(?:FILE_|PACKAGE_|DSB_|SIGNER_|NOT_A_PACKAGE$|FORMAT_NOT_ACCEPTED$|DIGEST_MISMATCH$|DIGEST_NOT_SIGNABLE$|SIGNATURE_INVALID$|FILESET_LEVEL_ALREADY_SIGNED$|STORE_FAILED$|STORAGE_FULL$)/
 
 /** Returns the exit status of a run that ended early, under `--dsblkchk`. */
 export function dsblkchkStatus(status: ExitStatus): ExitStatus {

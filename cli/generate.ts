@@ -10,8 +10,8 @@ const TARGET = fileURLToPath(new URL('./generated/commands.ts', import.meta.url)
 const JSON_MEDIA = 'application/json'
 const OCTET_STREAM = 'application/octet-stream'
 
-/** Where the word of a command is not the first part of its route. */
-const WORDS: Readonly<Record<string, string>> = { exportSignature: 'export' }
+/** Where the word of a command is not the first part of its route. A word in two parts stands below the first one. */
+const WORDS: Readonly<Record<string, string>> = { exportSignature: 'export', getCheckpoint: 'log checkpoint', getTile: 'log tile', getLogKey: 'log key', auditLog: 'log audit' }
 /** Members that the command line reads from a file: a flag of its own names the file, see own-commands.ts. */
 const FROM_FILE: ReadonlySet<string> = new Set(['signature'])
 

@@ -1,10 +1,12 @@
 import type { CommandOperation, CommandValue } from './command-table.ts'
+import { COMMANDS } from './generated/commands.ts'
 
 const flag = (name: string, description: string): CommandValue => ({ name, type: 'boolean', required: false, description })
 const text = (name: string, placeholder: string, description: string): CommandValue => ({ name, type: 'string', required: false, placeholder, description })
 
 const IN_PLACE = flag('inPlace', 'in the place of the package itself; the old one stays until the new one is complete')
 const UPLOAD = flag('upload', 'send local files; patterns in quotes are expanded')
+const LOG_KEY = text('logKey', 'key', 'public key of the log, NAME+KEYID+BASE64, or a file with it')
 const DIGEST = flag('digest', 'send nothing of local files but their digests and what they are')
 
 /** Flags of a command that no operation of the document has: what is done on this side, before or after the call. */
@@ -18,6 +20,7 @@ export const OWN_FLAGS: Readonly<Record<string, readonly CommandValue[]>> = {
     flag('replace', 'where the package ends in another block, attach in its place'),
     flag('detach', 'write the raw signature as NAME.sig beside the file'),
     text('outputDir', 'directory', 'where --attach and --detach write, under the names NAME and NAME.sig'),
+    text('idempotencyKey', 'key', 'name this request, so that the same one again gets the same answer; a new UUID without it'),
   ],
   verify: [
     UPLOAD,
@@ -29,12 +32,21 @@ export const OWN_FLAGS: Readonly<Record<string, readonly CommandValue[]>> = {
   ],
   export: [text('output', 'file', 'write there instead of to stdout')],
   'detach-dsb': [text('output', 'file', 'write the package without its block there'), IN_PLACE],
+  report: [text('out', 'file', 'write there, whole or not at all, instead of to stdout')],
+  'log audit': [{ ...LOG_KEY, description: 'public key of the log, or a file with it; without it the one that was trusted the first time' }],
+  'log verify': [LOG_KEY],
+  'log tile': [text('output', 'file', 'write there instead of to stdout')],
 }
 
 const FILES: CommandValue = { name: 'file', type: 'string', required: true, description: 'files of this machine; patterns in quotes are expanded' }
 
-/** Commands that need no server at all. */
+/** What a search can ask for; a report is always whole. */
+const FILTERS = COMMANDS.flatMap(({ operation, flags }): readonly CommandValue[] => (operation === 'findSignatures' ? flags : [])).filter(({ name }) => name !== 'limit' && name !== 'cursor')
+
+/** Commands that are no operation of the document: those without an operation need no server at all, the others stand on the one they name. */
 export const OWN_COMMANDS: readonly CommandOperation[] = [
+  { operation: 'findSignatures', word: 'report', summary: 'Report what a key signed', description: 'Writes every signature that fits, the newest first, one a line (NDJSON) with the proof that it stands in the log; the last line says how many there are. Only reads.', arguments: [], flags: FILTERS },
+  { operation: '', word: 'log verify', summary: 'Verify proofs', description: 'Says what proofs of the log show, with nothing but its public key: files of `sign export --form proof`, and the JSON or NDJSON that `sign`, `sign signatures` and `sign report` print. Needs no server.', arguments: [{ name: 'file', type: 'string', required: true, description: 'files with proofs; patterns in quotes are expanded' }], flags: [] },
   { operation: '', word: 'inspect', summary: 'Say what local files are', description: 'Says what a file of this machine is: format, package, filesets, Digital Signature Block, and the digest of what a signature covers. Needs no server.', arguments: [FILES], flags: [] },
   { operation: '', word: 'detach-dsb', summary: 'Remove a Digital Signature Block', description: 'Removes the Digital Signature Block from the end of a package of this machine. Needs no server.', arguments: [{ ...FILES, description: 'a package that ends in a Digital Signature Block' }], flags: [] },
 ]
@@ -46,7 +58,7 @@ export const ARGUMENT_HELP: Readonly<Record<string, string>> = {
 }
 
 /** The commands whose argument may stand more than once. */
-export const VARIADIC: ReadonlySet<string> = new Set(['sign', 'verify', 'inspect'])
+export const VARIADIC: ReadonlySet<string> = new Set(['sign', 'verify', 'inspect', 'log verify'])
 
 /** The commands whose `--output` names a file, and not a form. */
-export const OUTPUT_IS_FILE: ReadonlySet<string> = new Set(['export', 'detach-dsb'])
+export const OUTPUT_IS_FILE: ReadonlySet<string> = new Set(['export', 'detach-dsb', 'log tile'])

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { Argument, Command, Option } from 'commander'
 import { flagName, MAIN_WORD, type CommandOperation, type CommandValue } from './command-table.ts'
+import { examplesText } from './examples.ts'
 import { COMMANDS } from './generated/commands.ts'
 import { invocationOf, type Invocation } from './invocation.ts'
 import { ARGUMENT_HELP, OUTPUT_IS_FILE, OWN_COMMANDS, OWN_FLAGS, VARIADIC } from './own-commands.ts'
@@ -32,6 +33,9 @@ Examples:
   sign inspect A.bff                            show what a file is
   sign files                                    list the directories this client may use
   sign keys 1001                                show a public key
+  sign signatures --package PkgA                show what was signed before
+  sign report --keyid 1001 --out report.ndjson  write down all that a key signed, with proofs
+  sign log audit                                check that nobody rewrote the history
 
 Settings come from flags, then SIGN_* of the environment, then
 $XDG_CONFIG_HOME/signing-server/cli.yaml, then the defaults above.
@@ -51,8 +55,9 @@ export function createProgram(io: ProgramIo, act: (invocation: Invocation) => Pr
   const table: readonly CommandOperation[] = [...COMMANDS, ...OWN_COMMANDS]
   for (const word of new Set(table.map((entry) => entry.word))) {
     const operations = table.filter((operation) => operation.word === word)
-    const command = word === MAIN_WORD ? program : program.command(word).summary(operations.map(({ summary }) => summary.toLowerCase()).join(', or '))
+    const command = word === MAIN_WORD ? program : commandOf(program, word).summary(operations.map(({ summary }) => summary.toLowerCase()).join(', or '))
     define(command, operations)
+    if (command !== program) command.addHelpText('after', examplesText(word))
     command.action(async (...given: unknown[]) => {
       const args = given.slice(0, -2).flat().filter((arg) => typeof arg === 'string')
       if (OUTPUT_IS_FILE.has(word) && program.opts()['output'] !== undefined) throw new UsageError([`--output of \`sign ${word}\` names a file and stands behind the word`])
@@ -61,6 +66,17 @@ export function createProgram(io: ProgramIo, act: (invocation: Invocation) => Pr
   }
   return program
 }
+
+/** Returns the command of a word; one in two parts stands below the command of its first part. */
+function commandOf(program: Command, word: string): Command {
+  const [first = '', second] = word.split(' ')
+  if (second === undefined) return program.command(first)
+  const group = program.commands.find((command) => command.name() === first) ?? program.command(first).summary(GROUPS[first]!).description(`${GROUPS[first]}.`).helpOption('-h, --help', 'show this help').helpCommand(false)
+  return group.command(second)
+}
+
+/** What the commands below a first part have in common. */
+const GROUPS: Readonly<Record<string, string>> = { log: 'the tamper-evident log: its state, its key, audits and proofs' }
 
 function define(command: Command, operations: readonly CommandOperation[]): void {
   if (command.parent !== null) command.description(operations.map(({ description }) => description).join('\n')).helpOption('-h, --help', 'show this help')

@@ -62,13 +62,18 @@ function isUnfinished(text: string): boolean {
   return text.trim() === '' || outside.includes('"') || count(/[[{]/g) > count(/[\]}]/g)
 }
 
+/** Yields the objects of an NDJSON answer, a line each. @throws ConnectionError */
+export async function* readLines({ chunks }: HttpAnswer, place: string): AsyncGenerator<object, void, undefined> {
+  for await (const line of splitLines(chunks, MAX_LINE_BYTES)) yield parseObject(line, place)
+}
+
 /** Yields the events of an NDJSON answer; the last one is `end`. @throws ConnectionError */
-export async function* readEvents({ chunks }: HttpAnswer, place: string): AsyncGenerator<Readonly<{ event: string }>, void, undefined> {
+export async function* readEvents(answer: HttpAnswer, place: string): AsyncGenerator<Readonly<{ event: string }>, void, undefined> {
   let ended = false
   try {
-    for await (const line of splitLines(chunks, MAX_LINE_BYTES)) {
+    for await (const line of readLines(answer, place)) {
       if (ended) throw new ConnectionError('ANSWER_NOT_UNDERSTOOD', `something follows the \`end\` of the answer of ${place}`)
-      const event = parseObject(line, place) as Readonly<{ event?: unknown }>
+      const event = line as Readonly<{ event?: unknown }>
       if (typeof event.event !== 'string') throw new ConnectionError('ANSWER_NOT_UNDERSTOOD', `the answer of ${place} has a line that is no event`)
       ended = event.event === 'end'
       yield event as Readonly<{ event: string }>

@@ -1,10 +1,12 @@
-import { accepted, readBytes, readEvents, readObject } from './answer.ts'
+import { accepted, readBytes, readEvents, readLines, readObject } from './answer.ts'
 import { formatAddress } from './connection-fault.ts'
 import { parseDisposition } from './disposition.ts'
 import { OPERATIONS } from './generated/operations.ts'
+import { keyHeader, type KeyOptions } from './idempotency.ts'
 import { ConnectionError } from './problem.ts'
 import { buildRequest, buildUpload, type Members, type OperationId, type UploadBody } from './request.ts'
-import { withRetries, type RetryOptions } from './retry.ts'
+import { eventGate, resumed, type Gate } from './resume.ts'
+import { createTries, withRetries, type Patience, type RetryOptions } from './retry.ts'
 import type { HttpAnswer, HttpRequest, Limits, Transport } from './transport.ts'
 
 const JSON_MEDIA = 'application/json'
@@ -12,6 +14,10 @@ const NDJSON_MEDIA = 'application/x-ndjson'
 
 /** Longest silence of the server: a GET reads at most one directory; signing may wait for a large file and for its turn at a slow command. */
 const IDLE_MS = { GET: 60_000, POST: 900_000 }
+/** The one GET that reads all there is. */
+const SLOW: ReadonlySet<string> = new Set(['auditLog'])
+/** What makes something, and so must not be done twice. */
+const KEYED: ReadonlySet<string> = new Set(['sign'])
 
 /** Settings of one call. */
 export type CallOptions = Readonly<{
@@ -24,6 +30,9 @@ export type CallOptions = Readonly<{
   timeoutMs?: number | undefined
 }>
 
+/** Settings of a call that signs. */
+export type SignCallOptions = CallOptions & KeyOptions
+
 export type CallerOptions = Readonly<{ timeoutMs?: number | undefined; retry?: RetryOptions | undefined }>
 
 /** A file that the server answers with: its bytes, the name it should have, and its media type without parameters. */
@@ -31,44 +40,74 @@ export type ExportedFile = Readonly<{ bytes: Buffer; filename: string; mediaType
 
 /** Calls operations by their operationId; what is returned is trusted to be what the document promises, as the server is who it says. */
 export type Caller = Readonly<{
-  json: (operation: OperationId, members: Members, options?: CallOptions) => Promise<unknown>
+  json: (operation: OperationId, members: Members, options?: SignCallOptions) => Promise<unknown>
   /** Sends a file; `members` are its parameters. */
-  upload: (operation: OperationId, given: Readonly<{ members: Members; body: UploadBody }>, options?: CallOptions) => Promise<unknown>
+  upload: (operation: OperationId, given: Readonly<{ members: Members; body: UploadBody }>, options?: SignCallOptions) => Promise<unknown>
   /** Gets a file. */
   file: (operation: OperationId, members: Members, options?: CallOptions) => Promise<ExportedFile>
-  events: (operation: OperationId, members: Members, options?: CallOptions) => AsyncGenerator<Readonly<{ event: string }>, void, undefined>
+  /** Gets bytes that have no name. */
+  bytes: (operation: OperationId, members: Members, options?: CallOptions) => Promise<Buffer>
+  /** Yields each event once, also where the answer was cut off and asked for again. */
+  events: (operation: OperationId, members: Members, options?: SignCallOptions) => AsyncGenerator<Readonly<{ event: string }>, void, undefined>
+  /** Yields each line of a list once; `gate` knows what came before. */
+  lines: <T extends object>(operation: OperationId, members: Members, gate: Gate<T>, options?: CallOptions) => AsyncGenerator<T, void, undefined>
 }>
 
 /** Returns the caller of one server: it builds requests, repeats them where that is safe, and reads answers. */
 export function createCaller(transport: Transport, defaults: CallerOptions): Caller {
   const place = formatAddress(transport.address)
-  const call = async <T>(request: HttpRequest, read: (answer: HttpAnswer) => Promise<T>, options: CallOptions = {}): Promise<T> => {
-    const { limits, explain } = limitsOf({ ...defaults, ...options }, place, request.method)
-    const attempt = async () => await read(await transport.send(request, limits))
-    return await withRetries(request.method, attempt, { ...limits, retry: defaults.retry }).catch((error: unknown) => {
+  let reached = false
+  const send: Transport['send'] = async (request, limits) => {
+    const answer = await transport.send(request, limits)
+    reached = true
+    return answer
+  }
+  const prepare = (operation: OperationId, request: HttpRequest, options: SignCallOptions = {}): Prepared => {
+    const keyed = KEYED.has(operation) ? { ...request, headers: { ...request.headers, ...keyHeader(options) } } : request
+    const { limits, explain } = limitsOf(operation, { ...defaults, ...options }, place)
+    const repeatable = request.method === 'GET' || keyed.headers['idempotency-key'] !== undefined
+    return { request: keyed, limits, explain, patience: { repeatable, reached: () => reached, signal: limits.signal, retry: defaults.retry } }
+  }
+  const call = async <T>({ request, limits, explain, patience }: Prepared, read: (answer: HttpAnswer) => Promise<T>): Promise<T> =>
+    await withRetries(async () => await read(await send(request, limits)), patience).catch((error: unknown) => {
       throw explain(error)
     })
-  }
-  const readJson = async (answer: HttpAnswer) => await readObject(await accepted(answer, [JSON_MEDIA], place), place)
-  const events: Caller['events'] = async function* (operation, members, options) {
-    const request = buildRequest(operation, members, NDJSON_MEDIA)
-    const { limits, explain } = limitsOf({ ...defaults, ...options }, place, request.method)
-    try {
-      const attempt = async () => await accepted(await transport.send(request, limits), [NDJSON_MEDIA], place)
-      yield* readEvents(await withRetries(request.method, attempt, { ...limits, retry: defaults.retry }), place)
-    } catch (error) {
-      throw explain(error)
-    }
-  }
+  const stream = <T extends object>({ request, limits, explain, patience }: Prepared, gate: Gate<T>, read: (answer: HttpAnswer) => AsyncIterable<T>) =>
+    resumed({ ask: async () => read(await accepted(await send(request, limits), [NDJSON_MEDIA], place)), gate, tries: createTries(patience), explain })
+  const readJson = async (answer: HttpAnswer) => marked(await readObject(await accepted(answer, [JSON_MEDIA], place), place), answer)
   return {
-    json: async (operation, members, options) => await call(buildRequest(operation, members, JSON_MEDIA), readJson, options),
-    upload: async (operation, { members, body }, options) => await call(buildUpload(operation, members, { body, accept: JSON_MEDIA }), readJson, options),
+    json: async (operation, members, options) => await call(prepare(operation, buildRequest(operation, members, JSON_MEDIA), options), readJson),
+    upload: async (operation, { members, body }, options) => await call(prepare(operation, buildUpload(operation, members, { body, accept: JSON_MEDIA }), options), readJson),
     file: async (operation, members, options) => {
-      const mediaTypes: readonly string[] = OPERATIONS[operation].answerMediaTypes
-      return await call(buildRequest(operation, members, mediaTypes.join(', ')), async (answer) => await readFile(await accepted(answer, mediaTypes, place), place), options)
+      const mediaTypes = mediaOf(operation)
+      return await call(prepare(operation, buildRequest(operation, members, mediaTypes.join(', ')), options), async (answer) => await readFile(await accepted(answer, mediaTypes, place), place))
     },
-    events,
+    bytes: async (operation, members, options) => {
+      const mediaTypes = mediaOf(operation)
+      return await call(prepare(operation, buildRequest(operation, members, mediaTypes.join(', ')), options), async (answer) => await readBytes(await accepted(answer, mediaTypes, place), place))
+    },
+    events: async function* (operation, members, options) {
+      yield* stream(prepare(operation, buildRequest(operation, members, NDJSON_MEDIA), options), eventGate(place), (answer) => markedEnd(readEvents(answer, place), answer))
+    },
+    lines: async function* <T extends object>(operation: OperationId, members: Members, gate: Gate<T>, options?: CallOptions) {
+      yield* stream(prepare(operation, buildRequest(operation, members, NDJSON_MEDIA), options), gate, (answer) => readLines(answer, place) as AsyncIterable<T>)
+    },
   }
+}
+
+type Prepared = Readonly<{ request: HttpRequest; limits: Limits; explain: (error: unknown) => unknown; patience: Patience }>
+
+function mediaOf(operation: OperationId): readonly string[] {
+  return OPERATIONS[operation].answerMediaTypes
+}
+
+/** Says in an answer that it is the one of an earlier request. */
+function marked<T extends object>(value: T, { replayed }: HttpAnswer): T {
+  return replayed ? { ...value, replayed } : value
+}
+
+async function* markedEnd(events: AsyncIterable<Readonly<{ event: string }>>, answer: HttpAnswer): AsyncGenerator<Readonly<{ event: string }>, void, undefined> {
+  for await (const event of events) yield event.event === 'end' ? marked(event, answer) : event
 }
 
 async function readFile(answer: HttpAnswer, place: string): Promise<ExportedFile> {
@@ -79,10 +118,11 @@ async function readFile(answer: HttpAnswer, place: string): Promise<ExportedFile
 }
 
 /** Joins the caller's signal and the overall limit; `explain` turns the end of the latter into a TIMEOUT. */
-function limitsOf({ signal, timeoutMs }: CallOptions, place: string, method: 'GET' | 'POST'): Readonly<{ limits: Limits; explain: (error: unknown) => unknown }> {
+function limitsOf(operation: OperationId, { signal, timeoutMs }: CallOptions, place: string): Readonly<{ limits: Limits; explain: (error: unknown) => unknown }> {
   const deadline = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs)
   const signals = [signal, deadline].filter((one) => one !== undefined)
-  const limits = { signal: AbortSignal.any(signals), idleMs: deadline === undefined ? IDLE_MS[method] : 0 }
+  const { method } = OPERATIONS[operation]
+  const limits = { signal: AbortSignal.any(signals), idleMs: deadline === undefined ? IDLE_MS[SLOW.has(operation) ? 'POST' : method] : 0 }
   const explain = (error: unknown): unknown => {
     if (deadline?.aborted !== true || error !== deadline.reason) return error
     return new ConnectionError('TIMEOUT', `${place} did not answer completely within ${timeoutMs} ms`, { cause: error })

@@ -1,10 +1,10 @@
 /** The client of the signing server, published as `signing-server`. */
 export { createClient } from './client.ts'
 export type {
-  Client, ClientOptions, ExportKeyRequest, ExportSignatureRequest, GetKeyRequest, GetSignatureRequest, ListFilesRequest, SignAnswerFor, SignUploadRequest,
-  UploadCallOptions, VerifyUploadRequest,
+  Client, ClientOptions, ExportKeyRequest, ExportSignatureRequest, FindSignaturesRequest, GetKeyRequest, GetSignatureRequest, GetTileRequest, ListFilesRequest, Replayable,
+  SignAnswerFor, SignedEvent, SignUploadCallOptions, SignUploadRequest, UploadCallOptions, VerifyUploadRequest,
 } from './client.ts'
-export type { CallOptions, ExportedFile } from './call.ts'
+export type { CallOptions, ExportedFile, SignCallOptions } from './call.ts'
 export type { Upload, UploadSource } from './upload.ts'
 export type { RetryOptions } from './retry.ts'
 export type { Address } from './connection-fault.ts'
@@ -13,13 +13,17 @@ export { CONNECTION_ERROR_CODES, ConnectionError, ProblemError } from './problem
 export type { ConnectionErrorCode } from './problem.ts'
 export { OPERATIONS } from './generated/operations.ts'
 export type { OperationId } from './request.ts'
-export { attachDsb, describeFile, detachDsb, examineFile, givenSignature, guessForm, isRecordOf, LOCAL_FILE_ERROR_CODES, LocalFileError, verifyOffline, writeNewFile } from './local.ts'
+export { attachDsb, describeFile, detachDsb, examineFile, givenSignature, guessForm, isRecordOf, LOCAL_FILE_ERROR_CODES, LocalFileError, verifyOffline, placeFile, readLogKey, verifyProof, verifyReceipt, writeNewFile } from './local.ts'
 export type {
-  AttachedDsb, AttachOptions, DescribedFile, Destination, Detached, LocalFileErrorCode, OfflineRequest, OfflineVerification, ReadOptions, SignatureFile,
+  AttachedDsb, AttachOptions, DescribedFile, Destination, Detached, LocalFileErrorCode, OfflineRequest, OfflineVerification, Placing, Proven, ReadOptions, SignatureFile,
+  UnprovenReason,
 } from './local.ts'
+export { auditLog } from './log-audit.ts'
+export type { AuditedClient, AuditProgress, LogAuditOptions, LogAuditReport, LogHistory } from './log-audit.ts'
+export type { AuditFinding } from './log-finding.ts'
 export type {
-  BatchAnswer, BatchOutcome, DigestItem, ErrorCode, FileEntry, FileKind, FileList, Fileset, Format, GivenSignature, InvalidReason, Key, KeyForm, Keyid, KeyList, Operation, Problem,
-  SignAnswer, Signature, SignatureForm, SignatureRecord, SignBatchRequest, SignDigestRequest, SignEvent, SigningAlgorithm, SignPathRequest, SignRequest, SkipReason,
+  BatchAnswer, BatchOutcome, DigestItem, ErrorCode, FileEntry, ExportForm, FileKind, FileList, Fileset, Format, FoundSignature, GivenSignature, InvalidReason, Key, KeyForm, Keyid, KeyList, LogAudit, LogFinding, Operation, Problem, Receipt,
+  SignAnswer, Signature, SignatureForm, SignatureList, SignatureRecord, SignBatchRequest, SignDigestRequest, SignEvent, SigningAlgorithm, SignPathRequest, SignRequest, SkipReason,
   Verification, VerifyDigestRequest, VerifyPathRequest, VerifyRequest, Warning, Whoami,
 } from './generated/schema.ts'
 export { formatSignatureRecord, SIGNATURE_FILE_HEADER } from '../formats/index.ts'

@@ -60,8 +60,8 @@ const HINTS = {
   SERVER_CERTIFICATE_UNTRUSTED: 'Do not go on without finding out why: name the server as its certificate does, and use the CA certificate that its administrator handed out.',
   TLS_FAILED: 'Look whether the port is the service port of a signing server.',
   CREDENTIALS_UNUSABLE: 'Use the three PEM files that the administrator handed out: certificate, key and CA certificate.',
-  CONNECTION_LOST: 'The request may have been done or not; it can be repeated: what was signed already is signed and recorded once more.',
-  ANSWER_CUT_OFF: 'Repeat the request: what was signed already is signed once more, and recorded once more.',
+  CONNECTION_LOST: 'The request may have been done or not; it can be repeated: what was signed already is not signed again.',
+  ANSWER_CUT_OFF: 'Repeat the request: what was signed already is not signed again.',
   ANSWER_NOT_UNDERSTOOD: 'Look whether the port is the service port of a signing server, and whether it is newer than this SDK.',
 } as const
 

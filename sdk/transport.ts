@@ -26,6 +26,8 @@ export type HttpAnswer = Readonly<{
   retryAfter: string | undefined
   /** The Content-Disposition field. */
   disposition: string | undefined
+  /** Whether this is the answer of an earlier request with the same Idempotency-Key: its Idempotent-Replayed field. */
+  replayed: boolean
   /** The body, once. Leaving the loop early closes the connection. Throws ConnectionError, or the reason of the signal. */
   chunks: AsyncIterable<Uint8Array>
   /** Closes the connection without reading the body. */
@@ -136,6 +138,7 @@ function httpAnswer({ statusCode, headers, body }: Dispatcher.ResponseData, expl
     mediaType: (text(headers['content-type']) ?? '').split(';', 1)[0]!.trim().toLowerCase(),
     retryAfter: text(headers['retry-after']),
     disposition: text(headers['content-disposition']),
+    replayed: text(headers['idempotent-replayed']) === 'true',
     chunks: chunks(),
     discard: () => void body.destroy(),
   }

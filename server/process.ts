@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { availableParallelism, tmpdir } from 'node:os'
 import type { AddressInfo } from 'node:net'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
@@ -13,6 +14,7 @@ import { readValidity } from './identity/validity.ts'
 import type { Keyring } from './keys/key.ts'
 import { openKeys } from './keys/open.ts'
 import { probeKey } from './keys/probe.ts'
+import { spkiSha256 } from './keys/spki.ts'
 import { createInspector, type Inspector } from './packages/inspect.ts'
 import { openRoots } from './roots/open-roots.ts'
 import { openSigner } from './signers/open.ts'
@@ -35,15 +37,15 @@ type Parts = Readonly<{ pool: ThreadPool; inspector: Inspector; keyring: Keyring
 
 /**
  * Starts the server that the configuration describes: opens keys, signer and store, then listens. When something does not open, what
- * was opened before is closed again.
+ * was opened before is closed again. `open` is the way to the store, for a measurement of what the store costs.
  * @throws KeyFaults, SigningError, Error with a sentence for the operator
  */
-export async function startServer(config: Config, log: FastifyBaseLogger): Promise<RunningServer> {
+export async function startServer(config: Config, log: FastifyBaseLogger, open: typeof openStore = openStore): Promise<RunningServer> {
   const opened = new AsyncDisposableStack()
   try {
     const stopping = createStopping(config.shutdown.deadlineMs)
     const listeners = new Map<ListenerName, Listener>()
-    const parts = await openParts(config, opened, listeners)
+    const parts = await openParts(config, { opened, listeners, open, log })
     const app = await openApp(config, parts, { log, stopping })
     opened.defer(async () => await app.close())
     for (const name of ['service', 'browser'] as const) listeners.set(name, createListener(name, { handler: (request, response) => app.routing(request, response), log, ...connectionDeps(config, parts) }))
@@ -57,6 +59,8 @@ export async function startServer(config: Config, log: FastifyBaseLogger): Promi
     throw error
   }
 }
+
+const { version } = createRequire(import.meta.url)('#package.json') as { version: string }
 
 const clock = (): Date => new Date()
 
@@ -87,7 +91,9 @@ async function listenAll({ listen, admin }: Config, listeners: ReadonlyMap<Liste
   return { service, browser, admin: adminApp.server.address() as AddressInfo }
 }
 
-async function openParts(config: Config, opened: AsyncDisposableStack, listeners: ReadonlyMap<ListenerName, Listener>): Promise<Parts> {
+type Opening = Readonly<{ opened: AsyncDisposableStack; listeners: ReadonlyMap<ListenerName, Listener>; open: typeof openStore; log: FastifyBaseLogger }>
+
+async function openParts(config: Config, { opened, listeners, open, log }: Opening): Promise<Parts> {
   const { limits } = config
   const tls = await readTls(config.tls)
   const validity = readValidity({ certPem: tls.cert, clientCaPem: tls.clientCa, crlPem: tls.crl })
@@ -95,9 +101,7 @@ async function openParts(config: Config, opened: AsyncDisposableStack, listeners
   const pool = createThreadPool({ module: WORKER_MODULE, size: availableParallelism(), maxWaiting: limits.waitingFiles })
   opened.defer(async () => await pool.close())
   const keyring = await openKeys(config.keys, pool)
-  const log = await openLogKey({ origin: config.transparencyLog.origin, path: config.transparencyLog.key })
-  const store = await openStore({ ...config.store, signatureFile: config.signatureFile, identity: log, keepMs: config.idempotency.keepMs })
-  opened.defer(async () => await store.close())
+  const { store, logKey } = await openLoggedStore(config, { opened, open, keyring, log })
   const inspector = createInspector({ pool, maxFileBytes: limits.fileBytes, accept: config.formats.accept })
   const signer = await openSigner(config.signer, { clock, copier: inspector, environment: process.env })
   opened.defer(async () => await signer.close())
@@ -109,7 +113,19 @@ async function openParts(config: Config, opened: AsyncDisposableStack, listeners
   })
   opened.defer(() => metrics.close())
   metrics.validityRead(validity)
-  return { pool, inspector: counted(inspector, metrics), keyring, signer, store, logKey: log.verifierKey, metrics, tls }
+  return { pool, inspector: counted(inspector, metrics), keyring, signer, store, logKey, metrics, tls }
+}
+
+/** Opens the store, and has its log say that the server starts, and at the end that it stops. */
+async function openLoggedStore(config: Config, { opened, open, keyring, log }: Pick<Opening, 'opened' | 'open' | 'log'> & Readonly<{ keyring: Keyring }>): Promise<Pick<Parts, 'store' | 'logKey'>> {
+  const { transparencyLog: { origin, key }, store: { url, passwordFile }, signatureFile, idempotency: { keepMs } } = config
+  const identity = await openLogKey({ origin, path: key })
+  const store = await open({ url, passwordFile, signatureFile, identity, keepMs })
+  opened.defer(async () => await store.close())
+  const keys = new Map([...keyring.values()].map(({ keyid, publicKey }) => [keyid, spkiSha256(publicKey)]))
+  await store.begin({ at: clock().toISOString(), version, configurationSha256: config.sha256, keys })
+  opened.defer(async () => await store.append({ kind: 'stop', at: clock().toISOString() }).catch((error: unknown) => log.error({ err: error }, 'the log does not say that the server stopped')))
+  return { store, logKey: identity.verifierKey }
 }
 
 async function readTls({ cert, key, clientCa, crl }: Config['tls']): Promise<TlsMaterial> {

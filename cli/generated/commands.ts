@@ -228,7 +228,7 @@ export const COMMANDS = [
   },
   {
     "operation": "getCheckpoint",
-    "word": "log",
+    "word": "log checkpoint",
     "summary": "Get the checkpoint",
     "description": "Answers with the newest state of the log: origin, number of entries and root of the tree, signed by the key of the log (C2SP tlog-checkpoint).",
     "arguments": [],
@@ -236,7 +236,7 @@ export const COMMANDS = [
   },
   {
     "operation": "getTile",
-    "word": "log",
+    "word": "log tile",
     "summary": "Get a tile of the log",
     "description": "Answers with hashes of the tree, 32 bytes each, or with entries, each behind its length in 16 bits, big-endian (C2SP tlog-tiles). What it answers for a path never changes.",
     "arguments": [
@@ -251,7 +251,7 @@ export const COMMANDS = [
   },
   {
     "operation": "getLogKey",
-    "word": "log",
+    "word": "log key",
     "summary": "Get the key of the log",
     "description": "Answers with the key that verifies the checkpoints of the log, in one line: `NAME+KEYID+BASE64` (C2SP signed-note). Whoever does not trust the server gets it from somewhere else, or once and keeps it.",
     "arguments": [],
@@ -259,7 +259,7 @@ export const COMMANDS = [
   },
   {
     "operation": "auditLog",
-    "word": "log",
+    "word": "log audit",
     "summary": "Audit the log",
     "description": "Compares every row of the database with what the server wrote, and answers with what is not the same. Takes a while, and runs once at a time. The word of the server about itself: who does not trust it rebuilds the tree from the tiles.",
     "arguments": [],

@@ -47,6 +47,11 @@ dsb:
 uploadDir: uploads         # room for the uploads that are being signed
 store:
   url: sqlite:var/signing.db
+transparencyLog:           # the tamper-evident log
+  origin: signing.example.com/log   # its name, never changed
+  key: var/log.key         # made at the first start
+idempotency:
+  keepMs: 86400000         # how long an answer can be asked for again
 signatureFile: var/signatures   # every record once more, as the signature file of AIX
 limits:
   fileBytes: 17179869184

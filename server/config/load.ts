@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { hash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { open, readFile, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
@@ -8,8 +9,8 @@ import { ConfigError, type ConfigFault, type Place } from './fault.ts'
 import { ConfigFile, type DeepReadonly, type PathRole } from './schema.ts'
 import { takeValue } from './take.ts'
 
-/** A checked configuration: defaults filled in, paths absolute, deeply frozen. `file` is where it came from. */
-export type Config = DeepReadonly<ConfigFile> & Readonly<{ file: string }>
+/** A checked configuration: defaults filled in, paths absolute, deeply frozen. `file` is where it came from, `sha256` that of its text. */
+export type Config = DeepReadonly<ConfigFile> & Readonly<{ file: string; sha256: string }>
 
 const SQLITE = 'sqlite:'
 
@@ -46,7 +47,7 @@ export async function parseConfig(text: string, file: string): Promise<Config> {
   if (config !== undefined) crossCheck(config, report)
   await checkFiles(wanted, report)
   if (faults.length > 0 || config === undefined) throw new ConfigError(file, faults)
-  return deepFreeze({ ...config, file })
+  return deepFreeze({ ...config, file, sha256: hash('sha256', text) })
 }
 
 type Parsed = Readonly<{ document: Document; lines: LineCounter; faults: ConfigFault[] }>

@@ -4,7 +4,8 @@ import type { FastifySchemaCompiler } from 'fastify'
 type BuildValidator = (externalSchemas: unknown, options: object) => FastifySchemaCompiler<unknown>
 
 const factory = AjvCompiler() as unknown as (externalSchemas: unknown, options: object) => FastifySchemaCompiler<unknown>
-const STRICT = { removeAdditional: false, coerceTypes: false, allErrors: true, keywords: ['x-chosen-by'] } as const
+/** Defaults are not filled in: what was not said could not be told from what was. Each operation has its own. */
+const STRICT = { removeAdditional: false, useDefaults: false, coerceTypes: false, allErrors: true, keywords: ['x-chosen-by'] } as const
 /** What stands in a URL is text, so numbers are read from it there; nowhere else is a type repaired. */
 const FROM_TEXT = { ...STRICT, coerceTypes: 'array' } as const
 

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { spkiSha256 } from '../keys/spki.ts'
 import type { Keyring, OpenedKey } from '../keys/key.ts'
 import type { Key, KeyList } from '../schemas/key.ts'
 import { allowedKeys, type Caller } from './caller.ts'
@@ -16,7 +16,7 @@ export function describeKey({ keyid, kind, algorithm, covers, publicKey, install
     algorithm,
     covers,
     publicKeyPem: publicKey.export({ type: 'spki', format: 'pem' }),
-    spkiSha256: createHash('sha256').update(publicKey.export({ type: 'spki', format: 'der' })).digest('hex'),
+    spkiSha256: spkiSha256(publicKey),
     ...(installedPath === undefined ? {} : { installedPath }),
   }
 }

@@ -2,6 +2,7 @@ import { hash, randomUUID } from 'node:crypto'
 import { verifySignature } from '../../formats/index.ts'
 import { SigningError } from '../errors.ts'
 import type { OpenedKey } from '../keys/key.ts'
+import { spkiSha256 } from '../keys/spki.ts'
 import { decide } from '../policy/decide.ts'
 import type { Format } from '../schemas/format.ts'
 import type { Signature } from '../schemas/signature.ts'
@@ -77,9 +78,8 @@ function subjectOf({ caller, key, anew }: SignContext, content: Content): Subjec
 
 /** What makes two signatures the same: the same bytes, the same key (and not only its keyid), the same meaning of the records. */
 function artefactOf({ signable: { sha256 }, format }: Content, { keyid, publicKey, covers }: OpenedKey, levels: readonly Level[]): string {
-  const spkiSha256 = hash('sha256', publicKey.export({ type: 'spki', format: 'der' }))
   const meaning = levels.map((level) => [level.package, level.fileset, level.vrmf, level.ftype])
-  return hash('sha256', JSON.stringify([sha256.toString('hex'), keyid, spkiSha256, covers, format, meaning]))
+  return hash('sha256', JSON.stringify([sha256.toString('hex'), keyid, spkiSha256(publicKey), covers, format, meaning]))
 }
 
 function existing(known: Known): Signature {

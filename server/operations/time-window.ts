@@ -20,8 +20,8 @@ const FIRST_MS = Date.parse('0000-01-01T00:00:00.000Z')
 const LAST_MS = Date.parse('9999-12-31T23:59:59.999Z')
 
 function normaliseTime(name: string, text: string): string {
-  const [, date, minute, second = '', fraction = '', offset = ''] = RFC_3339.exec(text) ?? []
-  const startMs = Date.parse(`${date}T${minute}:00${offset.toUpperCase()}`)
+  const [, date, minute = '', second = '', fraction = '', offset = ''] = RFC_3339.exec(text) ?? []
+  const startMs = date === undefined ? Number.NaN : Date.parse(`${date}T${minute}:00${offset.toUpperCase()}`)
   if (Number.isNaN(startMs)) throw new SigningError('REQUEST_INVALID', `the query parameter ${name} is no time of RFC 3339, such as 2026-11-24T09:15:00Z`)
   // Both ends of the window belong to what comes later, so what is finer than the catalogue is rounded up. The 60th second is the next minute's first.
   const finer = /[1-9]/.test(fraction.slice(3)) ? 1 : 0

@@ -85,6 +85,7 @@ function entryOf({ subject: { recipient }, signature: made }: Recording, replace
   return replaces === undefined ? entry : { ...entry, replaces }
 }
 
-function recorded({ recording: { signature } }: Accepted, receipt: Receipt): RecordResult {
-  return { kind: 'recorded', signature: { ...signature, replayed: false, receipt } }
+function recorded({ recording: { signature: { records, ...signature } } }: Accepted, receipt: Receipt): RecordResult {
+  // Its members in the order in which they are read again: an answer that is given twice has the same bytes.
+  return { kind: 'recorded', signature: { ...signature, replayed: false, records, receipt } }
 }

@@ -68,6 +68,7 @@ export function signature(members: Partial<Signature> = {}): Signature {
     replayed: false,
     // Not in the order in which they are printed.
     records: [{ package: 'PkgA', fileset: 'PkgA.rte', vrmf: '1.0.0.0', ftype: 'I', keyid: '1001', timestamp: '1375425475', signature: 'QUJD' }],
+    receipt: { index: 1, entry: '{}', path: ['RDj2ItcFTCxTXNg9wLOvyFqk8Lj5LPcGYvg7FhTYkvA='], checkpoint: 'signing-server/log\n2\n' },
     ...members,
   }
 }

@@ -29,7 +29,7 @@ void t.test('a client has one method for each operationId of the document', asyn
   t.strictSame(Object.keys(OPERATIONS).sort(), [...ids].sort())
   const server = await scriptedServer(t, (response) => answerJson(response, {}))
   const client = createClient(server.as('release-bot'))
-  t.strictSame(Object.keys(client).sort(), [...ids, 'signEvents', 'signUpload', 'verifyUpload', 'listAllFiles', 'close'].sort())
+  t.strictSame(Object.keys(client).sort(), [...ids, 'signEvents', 'signUpload', 'verifyUpload', 'listAllFiles', 'findAllSignatures', 'close'].sort())
   await client.close()
 })
 
@@ -40,6 +40,9 @@ void t.test('each method sends what the document says and returns the answer', a
     ['POST /sign', { given: await client.sign({ path: '/p', keyid: '1001' }), want: '{"path":"/p","keyid":"1001"}' }],
     ['GET /files', { given: await client.listFiles(), want: '' }],
     ['GET /files?path=%2Fp&limit=5&cursor=c', { given: await client.listFiles({ path: '/p', limit: 5, cursor: 'c' }), want: '' }],
+    ['GET /signatures', { given: await client.findSignatures(), want: '' }],
+    ['GET /signatures?package=PkgA&since=2026-11-24T09%3A00%3A00Z&limit=5', { given: await client.findSignatures({ limit: 5, since: '2026-11-24T09:00:00Z', package: 'PkgA' }), want: '' }],
+    ['GET /log/audit', { given: await client.auditLog(), want: '' }],
     ['GET /signatures/0199c1f4', { given: await client.getSignature({ id: '0199c1f4' }), want: '' }],
     ['GET /keys', { given: await client.listKeys(), want: '' }],
     ['GET /keys/1001', { given: await client.getKey({ keyid: '1001' }), want: '' }],
@@ -85,16 +88,106 @@ void t.test('a request that may be repeated is, on the wire too', async (t) => {
   await client.close()
 })
 
-void t.test('a POST whose answer is cut off is sent once, a GET again', async (t) => {
+void t.test('what signs carries an Idempotency-Key, the same in each try and another one in each call, and nothing else does', async (t) => {
   const server = await scriptedServer(t, (response, _request, raw) => {
     response.writeHead(200, { 'content-type': 'application/json' }).write('{"path":')
     setImmediate(() => raw.socket.destroy())
   })
+  const client = createClient({ ...server.as('release-bot'), retry: { baseMs: 1, tries: 4 } })
+  const keysOf = async (call: Promise<unknown>): Promise<readonly unknown[]> => {
+    const before = server.seen.length
+    await t.rejects(call, { code: 'ANSWER_CUT_OFF', detail: `the connection to localhost:${server.port} ended in the middle of the answer` })
+    return server.seen.slice(before).map(({ headers }) => headers['idempotency-key'])
+  }
+  const table = [
+    ['sign', { given: await keysOf(client.sign({ path: '/p' })), want: 4 }],
+    ['signUpload', { given: await keysOf(client.signUpload({ file: Buffer.from('x'), filename: 'x' })), want: 4 }],
+    ['a batch', { given: await keysOf(client.sign({ items: [] })), want: 4 }],
+  ] as const
+  const keys = new Set(table.flatMap(([, { given }]) => given))
+  for (const [name, { given, want }] of table) t.equal(given.length, want, name)
+  t.equal(keys.size, 3)
+  for (const key of keys) t.match(key, /^"[0-9a-f]{8}-[0-9a-f-]{27}"$/)
+  t.strictSame(await keysOf(client.sign({ path: '/p' }, { idempotencyKey: 'build-17' })), Array(4).fill('"build-17"'))
+  t.strictSame(await keysOf(client.sign({ path: '/p' }, { idempotencyKey: false })), [undefined], 'a POST without a key is sent once')
+  t.strictSame(await keysOf(client.verify({ path: '/p' })), [undefined])
+  t.strictSame(await keysOf(client.whoami()), Array(4).fill(undefined), 'a GET again')
+  await t.rejects(client.sign({ path: '/p' }, { idempotencyKey: 'two words' }), TypeError)
+  await t.rejects(client.signEvents({ path: '/p' }, { idempotencyKey: '' }).next(), TypeError)
+  await client.close()
+})
+
+void t.test('an answer says that it was replayed: as a member, and at the end of events', async (t) => {
+  const server = await scriptedServer(t, (response, { headers }) => {
+    const replayed = { 'idempotent-replayed': 'true' }
+    if (headers.accept === 'application/x-ndjson') response.writeHead(200, { ...NDJSON, ...replayed }).end(line(LISTING) + line(SKIPPED) + line(END))
+    else response.writeHead(200, { 'content-type': 'application/json', ...replayed }).end('{"path":"/p"}')
+  })
+  const client = createClient(server.as('release-bot'))
+  t.strictSame(await client.sign({ path: '/p' }), { path: '/p', replayed: true })
+  t.strictSame(await all(client.signEvents({ path: '/p' })), [LISTING, SKIPPED, { ...END, replayed: true }])
+  await client.close()
+})
+
+void t.test('events that were cut off are asked for again with the same key, and each is given once', async (t) => {
+  const of = (name: string) => ({ event: 'skipped', name, reason: 'TOC' })
+  const warning = { event: 'warning', warning: { code: 'NO_PACKAGES', detail: 'x' } }
+  const listing = { ...LISTING, files: ['a', 'b', 'a'] }
+  let answers: string[] = []
+  const server = await scriptedServer(t, (response, _request, raw) => {
+    const text = answers.shift() as string
+    response.writeHead(200, NDJSON).write(text)
+    if (text.includes('"end"')) response.end()
+    // What was written arrives before the connection breaks.
+    else setTimeout(() => raw.socket.destroy(), 20)
+  })
+  const client = createClient({ ...server.as('release-bot'), retry: { baseMs: 1, tries: 2 } })
+  answers = [
+    line(listing) + line(of('b')) + line(warning),
+    line(listing) + line(of('a')),
+    // In another order, and with another outcome for what was told already.
+    line(listing) + line({ event: 'failure', name: 'b', problem: {} }) + line(of('a')) + line(warning) + line(of('a')) + line({ event: 'end', signed: 0, failed: 1, skipped: 2 }),
+  ]
+  t.strictSame(await all(client.signEvents({ path: '/p' })), [listing, of('b'), warning, of('a'), of('a'), { event: 'end', signed: 0, failed: 0, skipped: 3 }])
+  t.equal(new Set(server.seen.map(({ headers }) => headers['idempotency-key'])).size, 1)
+  answers = [line(listing), line({ ...listing, files: ['a'] })]
+  // A listing that differs is no reason to hope; the tries that are left are not used up.
+  await t.rejects(all(client.signEvents({ path: '/p' })), { code: 'ANSWER_CUT_OFF', detail: /the directory changed/ })
+  t.equal(answers.length, 0)
+  await client.close()
+})
+
+void t.test('findAllSignatures yields what the server sends line by line, each once, and in the order of the log', async (t) => {
+  const found = (index: number) => ({ client: 'bot', signature: { receipt: { index } } })
+  let answers: (readonly [string, boolean])[] = []
+  const server = await scriptedServer(t, (response, _request, raw) => {
+    const [text, whole] = answers.shift() as readonly [string, boolean]
+    response.writeHead(200, NDJSON).write(text)
+    if (whole) response.end()
+    else setTimeout(() => raw.socket.destroy(), 20)
+  })
   const client = createClient({ ...server.as('release-bot'), ...FAST })
-  await t.rejects(client.sign({ path: '/p' }), { code: 'ANSWER_CUT_OFF', detail: `the connection to localhost:${server.port} ended in the middle of the answer` })
-  t.equal(server.seen.length, 1)
-  await t.rejects(client.whoami(), { code: 'ANSWER_CUT_OFF' })
-  t.equal(server.seen.length, 4)
+  answers = [[line(found(7)) + line(found(5)), false], [line(found(9)) + line(found(7)) + line(found(5)) + line(found(0)), true]]
+  t.strictSame(await all(client.findAllSignatures({ client: 'bot' })), [found(7), found(5), found(0)])
+  t.strictSame(server.seen.map(({ url, headers }) => `${url} ${headers.accept}`), Array(2).fill('/signatures?client=bot application/x-ndjson'))
+  answers = [['', true]]
+  t.strictSame(await all(client.findAllSignatures()), [])
+  for (const wrong of [{}, { signature: {} }, { signature: { receipt: { index: 'x' } } }]) {
+    answers = [[line(wrong), true]]
+    await t.rejects(all(client.findAllSignatures()), { code: 'ANSWER_NOT_UNDERSTOOD' })
+  }
+  await client.close()
+})
+
+void t.test('checkpoint, key and tiles of the log come as text and bytes', async (t) => {
+  const server = await scriptedServer(t, (response, { url }) => {
+    const isText = url === '/log/checkpoint' || url === '/log/key'
+    response.writeHead(200, { 'content-type': isText ? 'text/plain; charset=utf-8' : 'application/octet-stream' }).end(isText ? `${url}\n` : Buffer.from(url))
+  })
+  const client = createClient(server.as('release-bot'))
+  t.equal(await client.getCheckpoint(), '/log/checkpoint\n')
+  t.equal(await client.getLogKey(), '/log/key', 'without the line end')
+  t.strictSame(await client.getTile({ tile: 'entries/x001/000.p/17' }), Buffer.from('/log/tile/entries/x001/000.p/17'))
   await client.close()
 })
 

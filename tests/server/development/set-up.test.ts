@@ -58,8 +58,8 @@ void t.test('the banner says where the server listens, who may connect, and how 
   https://127.0.0.1:6443   the same for browsers, with API documentation at /docs
   http://[::1]:6001    health and metrics: /health/live, /health/ready, /metrics
 client certificates of certs/dev/ca.pem may connect; listed are
-  release-bot      URI:urn:example:release-bot   may sign, listFiles, verify, getSignature, exportSignature, listKeys, getKey, exportKey, whoami
-  auditor          URI:urn:example:auditor   may listFiles, verify, getSignature, exportSignature, listKeys, getKey, exportKey, whoami
+  release-bot      URI:urn:example:release-bot   may sign, listFiles, verify, findSignatures, getSignature, exportSignature, getCheckpoint, getTile, getLogKey, auditLog, listKeys, getKey, exportKey, whoami
+  auditor          URI:urn:example:auditor   may listFiles, verify, findSignatures, getSignature, exportSignature, getCheckpoint, getTile, getLogKey, auditLog, listKeys, getKey, exportKey, whoami
 sign a directory or a package inside a root:
   root samples: var/packages
   npm run -s sign -- --host localhost --port 6000 --cert certs/dev/clients/release-bot/client.pem --key certs/dev/clients/release-bot/client.key --ca certs/dev/clients/release-bot/ca.pem var/packages
@@ -70,7 +70,7 @@ stop with Ctrl-C; running requests are finished first
   const odd: BannerFacts = {
     cwd: '/elsewhere',
     listening: { ...facts.listening, service: at('2001:db8::1', 6000), browser: at('::', 6443) },
-    config: { ...config, roots: [{ name: 'odd', path: "/it's here" }], clients: [{ name: 'c', match: { spkiSha256: 'ab' }, allow: [], keys: [], roots: [], digestOnly: false, sees: 'own' }] },
+    config: { ...config, roots: [{ name: 'odd', path: "/it's here" }], clients: [{ name: 'c', match: { spkiSha256: 'ab' }, allow: [], keys: [], roots: [], digestOnly: false, resign: false, sees: 'own' }] },
   }
   const text = startBanner(odd)
   for (const part of ['https://[2001:db8::1]:6000   service', 'https://[::]:6443   the same', 'SPKI SHA-256 ab   may do nothing', "sign --host 2001:db8::1 --port 6000 --cert client.pem --key client.key --ca ca.pem '/it'\\''s here'", "https://[2001:db8::1]:6000/sign -H 'content-type: application/json' -d '{\"path\":\"/it'\\''s here\"}'", development.client.ca.slice(0, 0) + config.tls.clientCa]) t.ok(text.includes(part), part)

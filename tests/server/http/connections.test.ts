@@ -13,7 +13,7 @@ import { eventually } from '../../helpers/processes.ts'
 
 const pki = await testPki()
 const BOT = pki.clients['release-bot']
-const POLICY: ConnectionDeps['policy'] = [{ name: 'bot', match: { san: 'URI:urn:example:release-bot' }, allow: [], keys: [], roots: [], digestOnly: false, sees: 'own' }]
+const POLICY: ConnectionDeps['policy'] = [{ name: 'bot', match: { san: 'URI:urn:example:release-bot' }, allow: [], keys: [], roots: [], digestOnly: false, resign: false, sees: 'own' }]
 const LIMITS = { connections: 100, requestMs: 30_000, idleMs: 5_000 }
 const REQUEST = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
 

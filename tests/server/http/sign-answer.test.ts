@@ -4,11 +4,12 @@ import { SigningError } from '../../../server/errors.ts'
 import { asJson, asNdjson, signEvents } from '../../../server/http/sign-answer.ts'
 import type { Outcome, SignRun } from '../../../server/operations/outcome.ts'
 import type { SignAnswer, SignEvent } from '../../../server/schemas/sign.ts'
-import { catalogueEntry } from '../../helpers/catalogue-entry.ts'
+import { exampleReceipt } from '../../../server/schemas/receipt.ts'
+import { recording } from '../../helpers/store.ts'
 
 const NUM_RUNS = 300 * Number(process.env['TEST_FULL_FACTOR'] ?? 1)
 const REQUEST = '6d9c6f0e-5a3c-4b8f-9a38-1f1f6a9b8f11'
-const { signature } = catalogueEntry({ id: '0199c1f4-5f0e-4d1a-9c53-5d3c1b7a9e21' })
+const signature = { ...recording({ id: '0199c1f4-5f0e-4d1a-9c53-5d3c1b7a9e21' }).signature, replayed: false, receipt: { ...exampleReceipt, path: [...exampleReceipt.path] } }
 type Kind = 'signed' | 'failed' | 'skipped'
 
 function outcome(name: string, kind: Kind): Outcome {

@@ -8,10 +8,11 @@ import type { Test } from 'tap'
 import { formatDsb, parseDscScript, parseSignatureFile, writePackage } from '../../../formats/index.ts'
 import { exportSignature } from '../../../server/operations/export-signature.ts'
 import { OPERATIONS } from '../../../server/schemas/whoami.ts'
+import { exampleReceipt } from '../../../server/schemas/receipt.ts'
 import type { Signature } from '../../../server/schemas/signature.ts'
 import type { Store } from '../../../server/store/store.ts'
 import { withBlock } from '../../helpers/blocks.ts'
-import { catalogueEntry } from '../../helpers/catalogue-entry.ts'
+import { recording } from '../../helpers/store.ts'
 import { clientOf, problemIn, type Answer, type Client } from '../../helpers/client.ts'
 import { startInProcess } from '../../helpers/in-process.ts'
 import { packageSource, putPackage } from '../../helpers/packages.ts'
@@ -124,9 +125,9 @@ void test('a form that a signature does not have is FORM_NOT_AVAILABLE, with the
 })
 
 void test('what a form cannot hold is a form that is not available; a fault of ours stays one', async (t) => {
-  const { signature } = catalogueEntry({ filesets: ['PkgA.rte', 'PkgA.rte'] })
+  const signature = { ...recording({ filesets: ['PkgA.rte', 'PkgA.rte'] }).signature, replayed: false, receipt: exampleReceipt }
   const identity = { sans: ['URI:urn:example:bot'], spkiSha256: '', serial: '', notAfter: new Date(0) }
-  const client = { name: 'bot', match: { san: 'URI:urn:example:bot' }, allow: [], keys: [], roots: [], digestOnly: false, sees: 'all' } as const
+  const client = { name: 'bot', match: { san: 'URI:urn:example:bot' }, allow: [], keys: [], roots: [], digestOnly: false, resign: false, sees: 'all' } as const
   const caller = { identity, client, policy: [client] }
   const store = { get: async () => ({ signature, client: 'bot' }) } as unknown as Store
   const key = { ...openedKey('file', rsaKeyPair()), installedPath: '/etc/security/certificates/x.pem' }

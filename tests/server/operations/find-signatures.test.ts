@@ -69,10 +69,10 @@ async function lines(test: TestApp, query: Query): Promise<readonly FoundSignatu
 /** What the run itself remembers of a signature: the oracle. */
 type Remembered = Readonly<{ signature: Signature; client: ClientName; handedTo: Set<ClientName> }>
 
-const DIGESTS = ['aa', 'bb', 'cc', 'dd'].map((byte) => byte.repeat(32))
+const DIGESTS = ['aa', 'bb', 'cc'].map((byte) => byte.repeat(32))
 const PACKAGES = ['PkgA', 'PkgB']
-const FILESETS = ['rte', 'adt', 'man']
-const LEVELS = ['1.0.0.0', '1.0.0.1', '7.3.2.10']
+const FILESETS = ['rte', 'adt']
+const LEVELS = ['1.0.0.0', '7.3.2.10']
 const client = fc.constantFrom(...CLIENTS)
 
 const signing = fc.record({
@@ -81,9 +81,9 @@ const signing = fc.record({
   sha256: fc.constantFrom(...DIGESTS),
   described: fc.option(fc.record({
     package: fc.constantFrom(...PACKAGES),
-    filesets: fc.uniqueArray(fc.record({ fileset: fc.constantFrom(...FILESETS), vrmf: fc.constantFrom(...LEVELS) }), { minLength: 1, maxLength: 3, selector: ({ fileset, vrmf }) => `${fileset} ${vrmf}` }),
-  }), { nil: undefined }),
-  force: fc.boolean(),
+    filesets: fc.uniqueArray(fc.record({ fileset: fc.constantFrom(...FILESETS), vrmf: fc.constantFrom(...LEVELS) }), { minLength: 1, maxLength: 2, selector: ({ fileset, vrmf }) => `${fileset} ${vrmf}` }),
+  }), { nil: undefined, freq: 2 }),
+  force: fc.constantFrom(false, false, false, true),
   resign: fc.boolean(),
   laterMs: fc.constantFrom(0, 1, 500),
 })
@@ -97,7 +97,7 @@ function spelled(nowMs: number, { afterMs, offset, separator }: Of<typeof time>)
   return new Date(nowMs + afterMs + shiftMs).toISOString().replace('Z', offset).replace('T', separator)
 }
 
-const query = fc.record({
+const members = fc.record({
   package: fc.constantFrom(...PACKAGES, 'PkgC'),
   fileset: fc.constantFrom(...FILESETS),
   vrmf: fc.constantFrom(...LEVELS),
@@ -108,7 +108,11 @@ const query = fc.record({
   form: fc.constantFrom('record', 'sig'),
   since: time,
   until: time,
-}, { requiredKeys: [] })
+})
+
+/** A few of the members at a time: what asks for everything at once finds nothing. */
+const query = fc.tuple(members, fc.subarray(['package', 'fileset', 'vrmf', 'sha256', 'keyid', 'client', 'format', 'form', 'since', 'until'] as const, { maxLength: 3 }))
+  .map(([all, names]): Partial<typeof all> => Object.fromEntries(names.map((name) => [name, all[name]])))
 
 type Asked = Readonly<Partial<Record<string, string>>>
 
@@ -171,7 +175,7 @@ void t.test('what a random run signed is what any query finds, on pages and line
       const same = isDeepStrictEqual(paged.map(bare), want) && isDeepStrictEqual(streamed, paged) && isDeepStrictEqual(some, paged.slice(0, limit))
       if (!same) throw new Error(`${who} asked ${JSON.stringify(asked)}: ${JSON.stringify(paged.map(({ signature }) => signature.id))}, not ${JSON.stringify(want)}`)
     }
-  }), { numRuns: count(40, 600), endOnFailure: true })
+  }), { numRuns: count(40, 200), endOnFailure: true, includeErrorInReport: true })
   t.ok(Object.values(tally).every((times) => times >= 5), JSON.stringify(tally))
   t.ok(known.some(({ handedTo }) => handedTo.size > 1), 'signatures were handed on')
 })

@@ -12,29 +12,41 @@ import { inspectFile } from '../../../server/packages/read-file.ts'
 import type { Inspector } from '../../../server/packages/inspect.ts'
 import { createEmbeddedSigner } from '../../../server/signers/embedded.ts'
 import type { Signer } from '../../../server/signers/signer.ts'
-import type { CatalogueEntry, Store } from '../../../server/store/store.ts'
+import type { Store, Subject, Unrecorded } from '../../../server/store/store.ts'
 import { openRoots } from '../../../server/roots/open-roots.ts'
 import { putPackage } from '../../helpers/packages.ts'
+import { openTestStore } from '../../helpers/store.ts'
 import { asNobody, nobodyCannotReach } from '../../helpers/refusals.ts'
 import { openedKey, rsaKeyPair } from '../../helpers/signables.ts'
 
 const pair = rsaKeyPair()
 const identity = { sans: ['URI:urn:example:bot'], spkiSha256: 'ab'.repeat(32), serial: '01', notAfter: new Date(0) }
-const client = { name: 'bot', match: { san: 'URI:urn:example:bot' }, allow: ['sign'], keys: ['1001'], roots: ['nim'], digestOnly: true, sees: 'own' } as const
+const client = { name: 'bot', match: { san: 'URI:urn:example:bot' }, allow: ['sign'], keys: ['1001'], roots: ['nim'], digestOnly: true, resign: false, sees: 'own' } as const
 const caller = { identity, client, policy: [client] }
 const never = new AbortController().signal
 const clock = () => new Date('2026-11-24T00:00:00.000Z')
 
-type Bench = Readonly<{ root: string; deps: SignDeps; recorded: CatalogueEntry[] }>
+type Recorded = Readonly<{ subject: Subject; signature: Unrecorded }>
 
-/** The operations over a directory, without HTTP, threads and a catalogue on disk. */
+type Bench = Readonly<{ root: string; deps: SignDeps; recorded: Recorded[] }>
+
+/** The operations over a directory, without HTTP and threads. */
 async function bench(t: Test, changes: Partial<SignDeps> = {}): Promise<Bench> {
-  const root = t.testdir({})
-  const recorded: CatalogueEntry[] = []
+  const recorded: Recorded[] = []
   const inspector: Pick<Inspector, 'inspect'> = {
     inspect: async ({ handle, fileBytes }) => inspectFile({ fd: handle.fd, fileBytes, sizeBytes: fileBytes }, { accept: ['installp', 'compress'] }),
   }
-  const store: Pick<Store, 'record'> = { record: async (entry) => void recorded.push(entry) }
+  const real = await openTestStore(join(t.testdir({ nim: {} }), 'signing.db'))
+  t.teardown(async () => await real.close())
+  const store: Pick<Store, 'lookUp' | 'record' | 'append'> = {
+    lookUp: async (subject) => await real.lookUp(subject),
+    append: async (entry) => await real.append(entry),
+    record: async (subject, signature) => {
+      recorded.push({ subject, signature })
+      return await real.record(subject, signature)
+    },
+  }
+  const root = join(t.testdirName, 'nim')
   const deps = {
     roots: await openRoots([{ name: 'nim', path: root }]), keyring: new Map([['1001', openedKey('file', pair)]]), maxEntries: 100, concurrency: 2, clock,
     signer: createEmbeddedSigner({ timestamp: { syntax: 'epoch', source: 'build' }, clock }), inspector, store, receiver: { receive: async () => await Promise.reject(new Error('no uploads here')) },
@@ -72,7 +84,7 @@ void test('each entry of a directory has one outcome, and what is signed is reco
     'PkgA.1.0.0.0.bff': 'signed', 'fix.epkg.Z': 'signed', 'notes.txt': 'NOT_A_PACKAGE', 'p.rpm': 'FORMAT_NOT_ACCEPTED', '.toc': 'TOC', 'toc.txt': 'TOC', 'bad\nname': 'FILE_NAME_REFUSED',
     'broken.bff': 'PACKAGE_MALFORMED', sub: 'DIRECTORY', link: 'DIRECTORY', out: 'PATH_OUTSIDE_ROOTS', ...(hasFifo ? { fifo: 'SPECIAL_FILE', 'to-fifo': 'SPECIAL_FILE' } : {}),
   })
-  t.match(recorded.map(({ file, client: name, signature }) => [file?.root, file?.relativePath, name, signature.source]).sort(), [['nim', 'PkgA.1.0.0.0.bff', 'bot', 'path'], ['nim', 'fix.epkg.Z', 'bot', 'path']])
+  t.match(recorded.map(({ subject: { recipient: { file, client: name } }, signature }) => [file?.root, file?.relativePath, name, signature.source]).sort(), [['nim', 'PkgA.1.0.0.0.bff', 'bot', 'path'], ['nim', 'fix.epkg.Z', 'bot', 'path']])
 })
 
 void test('a single file has its place in its outcome once that is known, signed or not', async (t) => {
@@ -165,5 +177,5 @@ void test('a fault of ours in a description is not taken for one of the client',
   const filesets = { [Symbol.iterator]: () => { throw new TypeError('a fault of ours') } } as never
   const key = openedKey('file', pair)
   const item = { digest: { sha256: 'ab'.repeat(32) }, sizeBytes: 1, filename: 'x', package: 'PkgA', filesets }
-  await t.rejects(signDigest(deps, item, { caller, key, signal: never }), { message: 'a fault of ours' })
+  await t.rejects(signDigest(deps, item, { caller, key, anew: { force: false, resign: false }, signal: never }), { message: 'a fault of ours' })
 })

@@ -7,7 +7,7 @@ import { OPERATIONS } from '../../../server/schemas/whoami.ts'
 
 const NUM_RUNS = 500 * Number(process.env['TEST_FULL_FACTOR'] ?? 1)
 const SPKI = 'ab'.repeat(32)
-const bot: ClientConfig = { name: 'bot', match: { san: 'URI:urn:example:bot' }, allow: ['sign'], keys: ['1001'], roots: ['nim'], digestOnly: false, sees: 'own' }
+const bot: ClientConfig = { name: 'bot', match: { san: 'URI:urn:example:bot' }, allow: ['sign'], keys: ['1001'], roots: ['nim'], digestOnly: false, resign: false, sees: 'own' }
 const byKey: ClientConfig = { ...bot, name: 'by-key', match: { spkiSha256: SPKI } }
 const identity = (sans: readonly string[], spkiSha256 = '00'.repeat(32)): ClientIdentity => ({ sans, spkiSha256, serial: '01', notAfter: new Date(0) })
 const known = identity(['DNS:x', 'URI:urn:example:bot'])
@@ -63,7 +63,7 @@ void t.test('an empty list denies, whatever is asked for', async () => {
 })
 
 void t.test('nobody is allowed what is not in the lists of the one client that matches', async () => {
-  const client = fc.record({ name: text, match: fc.oneof(fc.record({ san: text }), fc.record({ spkiSha256: text })), allow: fc.subarray([...OPERATIONS]), keys: fc.array(text), roots: fc.array(text), digestOnly: fc.boolean(), sees: fc.constantFrom('own' as const, 'all' as const) })
+  const client = fc.record({ name: text, match: fc.oneof(fc.record({ san: text }), fc.record({ spkiSha256: text })), allow: fc.subarray([...OPERATIONS]), keys: fc.array(text), roots: fc.array(text), digestOnly: fc.boolean(), resign: fc.boolean(), sees: fc.constantFrom('own' as const, 'all' as const) })
   fc.assert(fc.property(fc.array(client), fc.record({ sans: fc.array(text), spkiSha256: text }), resource, (policy, { sans, spkiSha256 }, wanted) => {
     const decision = decide(policy, identity(sans, spkiSha256), wanted)
     const first = policy.find(({ match }) => ('san' in match ? sans.includes(match.san) : match.spkiSha256 === spkiSha256))
@@ -80,6 +80,8 @@ void t.test('nobody is allowed what is not in the lists of the one client that m
         return decision.client.keys.includes(wanted.keyid)
       case 'digest':
         return decision.client.digestOnly
+      case 'resign':
+        return decision.client.resign
       case 'signaturesOf':
         return decision.client.sees === 'all' || decision.client.name === wanted.client
     }

@@ -121,14 +121,13 @@ void t.test('a path in any other spelling, or of what the tree does not have, is
   const hostile = [
     '', '0', '0/', '/0/000', '0/000', `0/000.p/${width + 1}`, '0/000.p/0', '0/000.p/256', '0/000.p/01', '0/000.p/-1', '0/000.p/1e0', '0/000.p/', '0/000.p', '0/00', '0/0000', '0/x000', '0/x000/000', '0/001', '00/000', '-1/000',
     '1/000.p/1', '63/000.p/1', '64/000.p/1', '0/x999/x999/x999/x999/x999/999', '63/x009/x007/x199/x254/x740/991.p/1', 'entries', 'entries/', 'entries/000', 'entries/001.p/1', 'entries/000.p/255', 'ENTRIES/000.p/1',
-    '0/000.p/1/', '0/000.p/1/..', '0/%2e%2e/000', '..%2f..%2fetc%2fpasswd', '%00', '0/000.p/1%00', '0/%EF%BC%90%EF%BC%90%EF%BC%90', '0//000', 'x'.repeat(200), '0/000.p/1%20', '%200/000.p/1', '0/000.p/1%0a', '*', '{tile}', 'data/000', '0/000.p/1.5', '０/000',
+    '0/000.p/1/', '0/000.p/1/..', '0/%2e%2e/000', '..%2f..%2fetc%2fpasswd', '%00', '0/000.p/1%00', '0/%EF%BC%90%EF%BC%90%EF%BC%90', '0//000', 'x'.repeat(5000), '0/000.p/1%20', '%200/000.p/1', '0/000.p/1%0a', '*', '{tile}', 'data/000', '0/000.p/1.5', '０/000',
   ]
   for (const path of hostile) {
     const answer = await test.app.inject(`/log/tile/${path}`)
     t.match(answer, { statusCode: 404, headers: { 'cache-control': 'no-store', 'content-type': 'application/problem+json' } }, path)
     t.equal(answer.json<{ code: string }>().code, 'TILE_NOT_FOUND', path)
   }
-  t.match((await test.app.inject(`/log/tile/${'x'.repeat(300)}`)).json(), { code: 'ROUTE_NOT_FOUND' })
   t.match((await test.app.inject('/log/tile/%zz')).json(), { code: 'REQUEST_MALFORMED' })
   t.match((await test.app.inject('/log/tile/0/000.p/1?x=1')).json(), { code: 'REQUEST_INVALID' })
   t.match((await test.app.inject('/log/tile')).json(), { code: 'ROUTE_NOT_FOUND' })
