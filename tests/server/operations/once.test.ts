@@ -80,7 +80,6 @@ void t.test('the same key and request give the same answer again, marked, under 
   t.ok(isRepeated(again))
   t.equal(again.body, first.body)
   t.not(idOf(again), idOf(first))
-  t.equal(problemOf(again).instance, undefined)
   t.equal(again.json<{ failures: Record<string, Problem> }>().failures['broken.bff']?.instance, `urn:uuid:${idOf(first)}`)
   t.match(lines.slice(linesBefore), [{ msg: 'request done', repeated: true }], 'what was signed then is not logged again')
   t.equal(files.length, 5, 'nor counted')
@@ -103,4 +102,234 @@ void t.test('without the header, with another key, and for another client a requ
   ids.push(await idsOf({ key: 'one' }))
   t.equal(new Set(ids).size, 5)
   t.equal(await idsOf({ key: 'one' }), ids[4])
+})
+
+void t.test('an upload is the same request when its parameters and what arrives are the same', async (t) => {
+  const { app, become } = await makeOnce(t)
+  const bytes = writePackage(packageSource())
+  const first = await ask(app, { upload: bytes }, { key: 'one' })
+  t.equal(first.statusCode, 200)
+  const again = await ask(app, { upload: bytes }, { key: 'one' })
+  t.ok(isRepeated(again) && again.body === first.body)
+  const others: readonly Ask[] = [
+    { upload: writePackage(packageSource('PkgB')) }, { upload: bytes, query: { filename: 'other.bff' } }, { upload: bytes, query: { keyid: '1001' } }, { upload: bytes, query: { force: 'true' } }, { json: item('content') },
+  ]
+  for (const what of others) t.match(problemOf(await ask(app, what, { key: 'one' })), { status: 422, code: 'IDEMPOTENCY_KEY_REUSED', retryable: false })
+  become('other')
+  t.notOk(isRepeated(await ask(app, { upload: bytes, query: { force: 'true' } }, { key: 'one' })), 'another client has keys of its own')
+})
+
+void t.test('the same key for another request is refused, whatever became of the first', async (t) => {
+  const { app, root } = await makeOnce(t)
+  const path = putPackage(root)
+  const keyed = { key: 'one' }
+  await ask(app, { json: { path } }, keyed)
+  for (const json of [{ path: root }, { path, recursive: true }, { path, keyid: '1001' }, { path, force: true }, item('content'), { items: [item('content')] }]) {
+    const refused = await ask(app, { json }, keyed)
+    t.match(problemOf(refused), { status: 422, code: 'IDEMPOTENCY_KEY_REUSED' })
+    t.notOk(isRepeated(refused))
+  }
+  await ask(app, { json: { path: join(root, 'nothing') } }, { key: 'two' })
+  t.match(problemOf(await ask(app, { json: { path } }, { key: 'two' })), { code: 'IDEMPOTENCY_KEY_REUSED' })
+  t.match(problemOf(await ask(app, { json: { path: 1 } }, keyed)), { code: 'REQUEST_INVALID' }, 'what is no request is not compared')
+})
+
+void t.test('a problem that would come again is kept, status and body, also when its cause is gone', async (t) => {
+  const { app, root, lines } = await makeOnce(t, undefined, { policy: [clientNamed('bot')] })
+  const path = join(root, 'late.bff')
+  writeFileSync(path, 'no package')
+  const rows: readonly (readonly [string, Ask, number, string])[] = [
+    ['a file that is no package', { json: { path } }, 422, 'NOT_A_PACKAGE'],
+    ['a path outside the roots', { json: { path: join(root, 'nothing') } }, 403, 'PATH_OUTSIDE_ROOTS'],
+    ['a key of somebody else', { json: { path, keyid: '1002' } }, 403, 'KEY_NOT_AVAILABLE'],
+    ['a digest', { json: item('content') }, 403, 'DIGEST_NOT_ALLOWED'],
+    ['a batch', { json: { items: [item('content')] } }, 403, 'DIGEST_NOT_ALLOWED'],
+    ['resign', { json: { path, resign: true } }, 403, 'RESIGN_NOT_ALLOWED'],
+    ['an upload that is no package', { upload: Buffer.from('no package') }, 422, 'NOT_A_PACKAGE'],
+  ]
+  const answers = new Map<string, Response>()
+  for (const [key, what, status, code] of rows) {
+    const first = await ask(app, what, { key: hash('sha256', key) })
+    t.match(problemOf(first), { status, code, instance: `urn:uuid:${idOf(first)}` }, key)
+    t.notOk(isRepeated(first))
+    answers.set(key, first)
+  }
+  rmSync(path)
+  putPackage(root, 'PkgA', { filename: 'late.bff' })
+  for (const [key, what, status] of rows) {
+    const again = await ask(app, what, { key: hash('sha256', key), accept: NDJSON })
+    t.strictSame([again.statusCode, again.body, again.headers['content-type']], [status, answers.get(key)?.body, 'application/problem+json'], key)
+    t.ok(isRepeated(again))
+    t.not(idOf(again), idOf(answers.get(key) as Response))
+  }
+  t.match(lines.at(-1), { msg: 'request refused', repeated: true, code: 'NOT_A_PACKAGE' })
+  t.equal((await ask(app, { json: { path } }, { key: 'new' })).statusCode, 200)
+})
+
+void t.test('a request that fails for now, or by a fault of the server, is given up: a retry runs', async (t) => {
+  const failures: unknown[] = [new SigningError('SIGNER_TIMEOUT', 'too slow'), new SigningError('SIGNER_BUSY', 'too many'), new TypeError('a fault')]
+  const { app, root } = await makeOnce(t, undefined, {
+    inspector: { inspect: async () => { throw failures.shift() ?? new SigningError('NOT_A_PACKAGE', 'no package') } } as unknown as AppDeps['inspector'],
+  })
+  const what = { json: { path: putPackage(root) } }
+  const codes: string[] = []
+  for (let attempt = 0; attempt < 5; attempt += 1) {
+    const answer = await ask(app, what, { key: 'one' })
+    codes.push(`${problemOf(answer).code} ${isRepeated(answer)}`)
+  }
+  t.strictSame(codes, ['SIGNER_TIMEOUT false', 'SIGNER_BUSY false', 'INTERNAL false', 'NOT_A_PACKAGE false', 'NOT_A_PACKAGE true'])
+})
+
+void t.test('a directory or a batch of which some fail is an answer and is kept', async (t) => {
+  const { app, root } = await makeOnce(t)
+  writeFileSync(join(root, 'broken.bff'), writePackage(packageSource()).subarray(0, 300))
+  const directory = await ask(app, { json: { path: root } }, { key: 'directory' })
+  const items = [item('a'), item('a/b'), item('b', { package: 'PkgA' }), item('a')]
+  const batch = await ask(app, { json: { items } }, { key: 'batch' })
+  t.match(batch.json(), { items: [{ signature: { replayed: false } }, { problem: { code: 'FILE_NAME_REFUSED' } }, { problem: { code: 'REQUEST_INVALID' } }, { filename: 'a.bff' }] })
+  rmSync(join(root, 'broken.bff'))
+  putPackage(root, 'PkgA', { filename: 'broken.bff' })
+  for (const [first, what, key] of [[directory, { path: root }, 'directory'], [batch, { items }, 'batch']] as const) {
+    const again = await ask(app, { json: what }, { key })
+    t.ok(isRepeated(again) && again.body === first.body, key)
+  }
+})
+
+void t.test('an empty directory, and one of which nothing is signed, say so again', async (t) => {
+  const { app, root } = await makeOnce(t)
+  const first = [await ask(app, { json: { path: root } }, { key: 'empty' }), await ask(app, { json: { path: root } }, { key: 'streamed', accept: NDJSON })]
+  t.match(first[0]?.json(), { files: [], warnings: [{ code: 'NO_PACKAGES' }] })
+  t.strictSame([(await ask(app, { json: { path: root } }, { key: 'empty' })).body, (await ask(app, { json: { path: root } }, { key: 'streamed', accept: NDJSON })).body], first.map((answer) => answer?.body))
+})
+
+/** A signer that holds everything back until it is let go. */
+function stalling(): Readonly<{ change: Pick<AppDeps, 'signer'>; begun: () => number; go: () => void }> {
+  const gate = Promise.withResolvers<void>()
+  let begun = 0
+  return {
+    change: { signer: { sign: async (_signable, _key, signal) => {
+      begun += 1
+      await Promise.race([gate.promise, new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason as Error)))])
+      throw new SigningError('SIGNER_NO_RECORD', 'it was only held back')
+    } } },
+    begun: () => begun,
+    go: gate.resolve,
+  }
+}
+
+void t.test('while the first request runs the second is told when to come again', async (t) => {
+  const signer = stalling()
+  const { app } = await makeOnce(t, undefined, signer.change)
+  const what = { json: item('content') }
+  const first = ask(app, what, { key: 'one' })
+  await eventually(() => signer.begun() === 1)
+  const second = await ask(app, what, { key: 'one' })
+  t.match(problemOf(second), { status: 409, code: 'REQUEST_IN_PROGRESS', retryable: true, instance: `urn:uuid:${idOf(second)}` })
+  t.match(second.headers['retry-after'], /^[1-9]\d*$/)
+  t.match(problemOf(await ask(app, { json: item('other') }, { key: 'one' })), { code: 'IDEMPOTENCY_KEY_REUSED' })
+  signer.go()
+  t.match(problemOf(await first), { status: 502, code: 'SIGNER_NO_RECORD' })
+  const third = await ask(app, what, { key: 'one' })
+  t.ok(isRepeated(third) && third.body === (await first).body)
+  t.equal(signer.begun(), 1)
+})
+
+void t.test('of twenty requests at once with one key one is run: all end with its bytes, or are told to come again', async (t) => {
+  const { app, root } = await makeOnce(t)
+  putPackages(root, 5)
+  const bodies = new Set<string>()
+  const askAll = async (key: string, what: Ask, length = 20): Promise<void> => {
+    bodies.clear()
+    const answers = await Promise.all(Array.from({ length }, async () => await ask(app, what, { key })))
+    for (const answer of answers) {
+      if (answer.statusCode === 200) bodies.add(answer.body)
+      else t.match(problemOf(answer), { status: 409, code: 'REQUEST_IN_PROGRESS' })
+    }
+    t.equal(answers.filter((answer) => answer.statusCode === 200 && !isRepeated(answer)).length, 1)
+    bodies.add((await ask(app, what, { key })).body)
+    t.equal(bodies.size, 1)
+  }
+  await askAll('directory', { json: { path: root, force: true } })
+  await askAll('digest', { json: item('content', { force: true }) })
+  await askAll('upload', { upload: writePackage(packageSource()), query: { force: 'true' } }, 8)
+})
+
+void t.test('an answer that cannot be kept does not end as if it were complete', async (t) => {
+  const obstacles: (Error | 'lost')[] = []
+  const { app, root, lines } = await makeOnce(t, (store) => ({
+    answer: async (...given) => {
+      const obstacle = obstacles.shift()
+      if (obstacle instanceof Error) throw obstacle
+      // As when the attempt was silent for so long that another one took the request over, and gave it up.
+      if (obstacle === 'lost') await store.giveUp(given[0])
+      return await store.answer(...given)
+    },
+  }))
+  const path = putPackage(root)
+  const full = new SigningError('STORAGE_FULL', 'no room')
+  for (const [obstacle, status, code] of [['lost', 409, 'REQUEST_IN_PROGRESS'], [full, 507, 'STORAGE_FULL']] as const) {
+    for (const what of [{ json: { path } }, { json: item('content') }, { json: { items: [item('content')] } }, { upload: writePackage(packageSource('PkgB')) }, { json: { path: join(root, 'nothing') } }]) {
+      obstacles.push(obstacle)
+      t.match(problemOf(await ask(app, what, { key: 'one' })), { status, code })
+    }
+    for (const accept of [NDJSON, 'application/json']) {
+      obstacles.push(obstacle)
+      const text = await ask(app, { json: { path: root } }, { key: 'one', accept }).then(({ body }) => body, () => 'cut off')
+      t.equal(text, 'cut off')
+      t.match(lines.at(-1), { level: 'error', msg: 'request failed', err: { code } })
+    }
+  }
+  t.equal((await ask(app, { json: { path: root } }, { key: 'one' })).statusCode, 200, 'it can be tried again at once')
+  t.ok(isRepeated(await ask(app, { json: { path: root } }, { key: 'one' })))
+})
+
+void t.test('an answer of which something is not there any more is a problem, or is cut off', async (t) => {
+  let pages = Infinity
+  const { app, root } = await makeOnce(t, (store) => ({ items: async (...given) => (pages-- > 0 ? await store.items(...given) : []) }))
+  putPackages(root, 2)
+  const problem = { json: { path: join(root, 'nothing') } }
+  await ask(app, { json: { path: root } }, { key: 'directory' })
+  await ask(app, problem, { key: 'problem' })
+  pages = 0
+  t.match(problemOf(await ask(app, { json: { path: root } }, { key: 'directory' })), { status: 503, code: 'STORE_FAILED' })
+  t.match(problemOf(await ask(app, problem, { key: 'problem' })), { status: 503, code: 'STORE_FAILED' })
+  pages = 1
+  t.equal(await ask(app, { json: { path: root } }, { key: 'directory' }).then(({ body }) => body, () => 'cut off'), 'cut off')
+})
+
+/** Lets time pass for the store. */
+function passTime(test: Test, ms: number): void {
+  const { now } = Date
+  Date.now = () => now() + ms
+  test.teardown(() => void (Date.now = now))
+}
+
+void t.test('an answer is forgotten when its time is over', async (t) => {
+  const { app, root } = await makeOnce(t)
+  const what = { json: { path: putPackage(root) } }
+  await ask(app, what, { key: 'one' })
+  passTime(t, KEEP_MS - 60_000)
+  t.ok(isRepeated(await ask(app, what, { key: 'one' })))
+  passTime(t, 60_001)
+  const late = await ask(app, what, { key: 'one' })
+  t.notOk(isRepeated(late))
+  t.match(late.json(), { signatures: { 'PkgA.1.0.0.0.bff': { replayed: true } } }, 'the same content is not signed again for that')
+})
+
+void t.test('a request whose server went away belongs to whoever asks when that has been silent', async (t) => {
+  const { app, deps, reopened } = await makeOnce(t)
+  const what = { json: item('content') }
+  let asked: Parameters<Store['ask']>[0] | undefined
+  const spying = bound(deps.store, { ask: async (given) => await deps.store.ask(asked = given) })
+  const probe = await buildApp({ ...deps, store: spying })
+  await ask(probe, what, { key: 'another' })
+  const lost = { ...(asked as NonNullable<typeof asked>), key: 'one', requestId: randomUUID() }
+  t.strictSame(await deps.store.ask(lost), { kind: 'begun' }, 'and then the server is gone')
+  t.match(problemOf(await ask(app, what, { key: 'one' })), { code: 'REQUEST_IN_PROGRESS' })
+  const next = await reopened()
+  passTime(t, 60_000)
+  const answer = await ask(next, what, { key: 'one' })
+  t.equal(answer.statusCode, 200)
+  t.notOk(isRepeated(answer))
+  t.equal((await ask(next, what, { key: 'one' })).body, answer.body)
 })
