@@ -21,7 +21,7 @@ export type Load = Readonly<{
 /** How: `makers` requests at once besides those that wait to be repeated; each attempt goes to one of `clients`. */
 export type LoadOptions = Readonly<{ clients: readonly Client[]; jobs: () => Job; makers: number }>
 
-const PAUSE_MS = 25
+const PAUSE_MS = 50
 
 /**
  * Starts a load of `POST /sign` with Idempotency-Keys. An attempt without an answer (refused, cut off, 409 while another runs, 503) is
@@ -33,30 +33,30 @@ export function startLoad({ clients, jobs, makers }: LoadOptions): Load {
   const repeating = new Set<Promise<void>>()
   let going = true
   let turn = 0
-  const attempt = async (job: Job): Promise<number | undefined> => {
+  const attempt = async (job: Job): Promise<Wait | undefined> => {
     const client = clients[turn++ % clients.length] as Client
     const answer = await post(client, job).catch(() => undefined)
     if (answer === undefined) {
       counts.cut += 1
-      return PAUSE_MS
+      return { ms: PAUSE_MS, isBusy: false }
     }
-    const waitMs = waitOf(answer)
-    if (waitMs === undefined) done.push({ job, answer })
-    else if (answer.status === 409) counts.inProgress += 1
-    return waitMs
+    const wait = waitOf(answer)
+    if (wait === undefined) done.push({ job, answer })
+    else if (wait.isBusy) counts.inProgress += 1
+    return wait
   }
-  const repeat = async (job: Job, first: number): Promise<void> => {
-    for (let wait: number | undefined = first; wait !== undefined; wait = await attempt(job)) await delay(wait)
+  const repeat = async (job: Job, first: Wait): Promise<void> => {
+    for (let wait: Wait | undefined = first; wait !== undefined; wait = await attempt(job)) await delay(wait.ms)
   }
   const make = async (): Promise<void> => {
     while (going) {
       const job = jobs()
-      const wait = await attempt(job)
+      let wait = await attempt(job)
+      for (; wait?.isBusy === false; wait = await attempt(job)) await delay(wait.ms)
       if (wait === undefined) continue
+      // Nothing but time helps: meanwhile on with the next.
       const repeated = repeat(job, wait).finally(() => repeating.delete(repeated))
       repeating.add(repeated)
-      // Nobody is there, or busy: no use in making more of them at full speed.
-      await delay(PAUSE_MS)
     }
   }
   const making = Promise.all(Array.from({ length: makers }, make))
@@ -76,11 +76,14 @@ export async function post(client: Client, { key, request }: Job): Promise<Answe
   return await client.trySign(request, { headers: { 'idempotency-key': key } })
 }
 
-/** How long to wait until an attempt is repeated, or undefined for an answer. */
-function waitOf(answer: Answer): number | undefined {
+/** How long to wait until an attempt is repeated, and whether that is because of another attempt at the same request. */
+type Wait = Readonly<{ ms: number; isBusy: boolean }>
+
+/** Undefined for an answer that is none to wait for. */
+function waitOf(answer: Answer): Wait | undefined {
   if (answer.status === 200) return undefined
-  if (!problemIn(answer).retryable) return undefined
-  return Number(answer.headers['retry-after'] ?? 0) * 1000 + PAUSE_MS
+  const { retryable, code } = problemIn(answer)
+  return retryable ? { ms: Number(answer.headers['retry-after'] ?? 0) * 1000 + PAUSE_MS, isBusy: code === 'REQUEST_IN_PROGRESS' } : undefined
 }
 
 /** The signatures of an answer, whatever was asked. */

@@ -8,10 +8,11 @@ import { OPERATIONS } from '../../server/schemas/whoami.ts'
 import { clientOf } from '../helpers/client.ts'
 import { freePort } from '../helpers/daemon.ts'
 import { FULL } from '../helpers/full-size.ts'
-import { post, signaturesIn, startLoad, type Job } from '../helpers/load.ts'
+import { post, signaturesIn, startLoad, type Job, type Load } from '../helpers/load.ts'
 import { putPackages } from '../helpers/packages.ts'
 import { makePlace, type ConfigMembers, type Place } from '../helpers/place.ts'
 import { NO_POSTGRES, startPostgres } from '../helpers/postgres.ts'
+import { eventually } from '../helpers/processes.ts'
 import { runServer, type ServerProcess } from '../helpers/server.ts'
 import { checkRecorded, digestsByLevel, fetchCatalogue, fetchLog, provenIndex, type WholeLog } from '../helpers/whole-log.ts'
 
@@ -57,10 +58,14 @@ async function makeMortal(t: Test, store: ConfigMembers): Promise<Mortal> {
 const live = (t: Test, { config, environment }: Mortal): ServerProcess => runServer(t, ['start', '--config', config], { environment })
 const listening = async (server: ServerProcess): Promise<unknown> => await server.logged(({ msg }) => msg === 'listening', { count: 3, limitMs: 20_000 })
 
-/** Kills a server at a random moment: one of five while it starts, the others in the middle of its work. */
-async function killSometime(server: ServerProcess): Promise<void> {
-  if (randomInt(5) > 0) await listening(server)
-  await delay(randomInt(500))
+/** Kills a server at a random moment: one of five while it starts, the others in the middle of its work, after so many more answers. */
+async function killSometime(server: ServerProcess, { done }: Load): Promise<void> {
+  if (randomInt(5) > 0) {
+    await listening(server)
+    const enough = done.length + randomInt(60)
+    await eventually(() => done.length >= enough, 20_000)
+    await delay(randomInt(30))
+  } else await delay(randomInt(500))
   server.process.kill('SIGKILL')
   await server.exited
 }
@@ -76,7 +81,7 @@ async function killUnderLoad(t: Test, mortal: Mortal, kills: number): Promise<vo
   const load = startLoad({ clients: [client], jobs: jobsIn(place, names), makers: 8 })
   let log: WholeLog | undefined
   for (let kill = 0; kill < kills; kill += 1) {
-    await killSometime(server)
+    await killSometime(server, load)
     server = live(t, mortal)
     if (kill % 5 !== 4) continue
     await listening(server)
@@ -104,13 +109,13 @@ async function killUnderLoad(t: Test, mortal: Mortal, kills: number): Promise<vo
   t.strictSame(await server.exited, { code: 0, signal: null })
 }
 
-const FEW = FULL ? 50 : 4
+const FEW = FULL ? 50 : 3
 
 void t.test(`kill -9 at a random moment under load, ${FEW} times: SQLite loses nothing that was answered, and signs nothing twice`, { timeout: 400_000 }, async (t) => {
   await killUnderLoad(t, await makeMortal(t, {}), FEW)
 })
 
-const FEWER = FULL ? 12 : 3
+const FEWER = FULL ? 12 : 2
 
 void t.test(`kill -9 at a random moment under load, ${FEWER} times: PostgreSQL loses nothing that was answered, and signs nothing twice`, { skip: NO_POSTGRES, timeout: 400_000 }, async (t) => {
   const cluster = await startPostgres(t)
