@@ -4,22 +4,18 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { SignRequest } from '../../server/schemas/sign.ts'
-import { OPERATIONS } from '../../server/schemas/whoami.ts'
 import { clientOf } from '../helpers/client.ts'
 import { freePort } from '../helpers/daemon.ts'
 import { FULL } from '../helpers/full-size.ts'
 import { post, signaturesIn, startLoad, type Job, type Load } from '../helpers/load.ts'
 import { putPackages } from '../helpers/packages.ts'
-import { makePlace, type ConfigMembers, type Place } from '../helpers/place.ts'
+import { makePlace, TRUSTED_BOT, type ConfigMembers, type Place } from '../helpers/place.ts'
 import { NO_POSTGRES, startPostgres } from '../helpers/postgres.ts'
 import { eventually } from '../helpers/processes.ts'
 import { runServer, type ServerProcess } from '../helpers/server.ts'
 import { checkRecorded, digestsByLevel, fetchCatalogue, fetchLog, provenIndex, type WholeLog } from '../helpers/whole-log.ts'
 
 const PACKAGES = 60
-
-/** A client that may do everything, digests too. */
-const BOT = { name: 'release-bot', match: { san: 'URI:urn:example:release-bot' }, allow: OPERATIONS, keys: ['1001'], roots: ['nim'], digestOnly: true, sees: 'all' }
 
 /**
  * Requests of every kind. Most are digests under a level of their own, some with other content under a level that was asked for a moment
@@ -50,7 +46,7 @@ type Mortal = Readonly<{ place: Place; config: string; url: string; environment:
 async function makeMortal(t: Test, store: ConfigMembers): Promise<Mortal> {
   const place = await makePlace(t)
   const [port, browserPort, adminPort] = await Promise.all([freePort(), freePort(), freePort()])
-  const config = place.configure({ ...store, listen: { host: '127.0.0.1', port, browserPort }, admin: { host: '127.0.0.1', port: adminPort }, clients: [BOT] })
+  const config = place.configure({ ...store, listen: { host: '127.0.0.1', port, browserPort }, admin: { host: '127.0.0.1', port: adminPort }, clients: [TRUSTED_BOT] })
   // Half of a start is the stripping of types, which Node keeps where it is told to.
   return { place, config, url: `https://localhost:${port}`, environment: { NODE_COMPILE_CACHE: join(place.folder, 'compile-cache') } }
 }
