@@ -89,7 +89,7 @@ function itemOf(outcome: Outcome, listed: number): AnswerItem {
   const { name } = outcome
   switch (outcome.kind) {
     case 'signed':
-      return { name, listed, kind: 'signed', signatureId: outcome.signature.id, replayed: outcome.signature.replayed }
+      return { name, listed, kind: 'signed', signatureId: outcome.signature.id, filename: outcome.signature.filename, replayed: outcome.signature.replayed }
     case 'failed': {
       const { code, message } = asSigningError(outcome.error)
       return { name, listed, kind: 'failed', code, detail: message }

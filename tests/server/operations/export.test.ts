@@ -162,8 +162,8 @@ void test('Content-Disposition names any file name, in a form for every reader',
     ['a;b=c%20.bff', 'a_b_c_20.bff.sig', 'a%3Bb%3Dc%2520.bff.sig'],
     ['__proto__', '__proto__.sig', '__proto__.sig'],
   ]
-  for (const [name, plain, encoded] of rows) {
-    const made = await signed(client, putPackage(join(root, 'odd'), 'PkgA', { filename: name }), '2048')
+  for (const [index, [name, plain, encoded]] of rows.entries()) {
+    const made = await signed(client, putPackage(join(root, 'odd'), `Pkg${index}`, { filename: name }), '2048')
     t.equal((await exported(client, made, 'sig')).headers['content-disposition'], `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`, name)
     t.equal(decodeURIComponent(encoded), `${name}.sig`)
   }
