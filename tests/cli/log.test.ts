@@ -255,7 +255,7 @@ void t.test('what proves nothing is 1, and it is said why', async (t) => {
   }
   t.match(await sign(['log', 'verify', '--log-key', log.logKey, 'not-there'], { cwd: here }), { status: 1, stderr: 'not-there: FILE_UNREADABLE there is no such file\nhint: check the spelling' })
   t.match(await sign(['log', 'verify', '--log-key', log.logKey, '.'], { cwd: here }), { status: 1, stderr: '.: FILE_UNREADABLE the file cannot be read (EISDIR)\n' })
-  const bad = { ...capture(), write: () => { throw new Error('no output') } } as unknown as Given['stdout'] & object
+  const bad = Object.assign(capture(), { write: () => { throw new Error('no output') } })
   await t.rejects(sign(['log', 'verify', '--log-key', log.logKey, 'changed.json'], { cwd: here, stdout: bad }), new Error('no output'))
 })
 

@@ -170,7 +170,7 @@ void t.test('findAllSignatures yields what the server sends line by line, each o
   const client = createClient({ ...server.as('release-bot'), ...FAST })
   answers = [[line(found(7)) + line(found(5)), false], [line(found(9)) + line(found(7)) + line(found(5)) + line(found(0)), true]]
   t.strictSame(await all(client.findAllSignatures({ client: 'bot' })), [found(7), found(5), found(0)])
-  t.strictSame(server.seen.map(({ url, headers }) => `${url} ${headers.accept}`), Array(2).fill('/signatures?client=bot application/x-ndjson'))
+  t.strictSame(server.seen.map(({ url, headers }) => `${url} ${String(headers.accept)}`), Array(2).fill('/signatures?client=bot application/x-ndjson'))
   answers = [['', true]]
   t.strictSame(await all(client.findAllSignatures()), [])
   for (const wrong of [{}, { signature: {} }, { signature: { receipt: { index: 'x' } } }]) {
