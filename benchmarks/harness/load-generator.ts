@@ -33,8 +33,8 @@ export function createLoadGenerator(credentials: Credentials): LoadGenerator {
     return Array.from({ length: count }, () => client)
   }
 
-  async function directory({ port, path, fresh, accept, members }: Task<'directory'>): Promise<DirectoryResult> {
-    const request: Request = { method: 'POST', path: '/sign', body: JSON.stringify({ path, ...members }), ...(accept === undefined ? {} : { headers: { accept } }) }
+  async function directory({ port, path, fresh, members }: Task<'directory'>): Promise<DirectoryResult> {
+    const request: Request = { method: 'POST', path: '/sign', body: JSON.stringify({ path, ...members }) }
     const started = performance.now()
     const [connection] = fresh ? [await openConnection({ port, credentials })] : await connections(port, 1)
     const answer = await (connection as WireConnection).ask(request)
@@ -67,9 +67,10 @@ export function createLoadGenerator(credentials: Credentials): LoadGenerator {
   }
 
   async function handshake(port: number, ticket: Buffer | undefined): Promise<void> {
+    const resumption = ticket === undefined ? 'full' : 'resumed'
     const connection = await openConnection({ port, credentials }, ticket)
-    if (connection.isResumed() !== (ticket !== undefined)) throw new Error(`the handshake was ${ticket === undefined ? '' : 'not '}resumed`)
     await connection.leave()
+    if (connection.isResumed() !== (ticket !== undefined)) throw new Error(`a handshake that was to be ${resumption} was not`)
   }
 
   async function newTicket(port: number): Promise<Buffer> {
@@ -134,7 +135,7 @@ async function drive(askers: readonly Asker[], { source, extent, paceMs, toleran
   return { elapsedMs: performance.now() - started, answered: latenciesMs.length, latenciesMs, refusals, broken, retryAfterMissing }
 }
 
-/** How many signatures a SignAnswer holds, as JSON or as events. @throws Error when anything in it failed */
+/** How many signatures a SignAnswer holds. @throws Error when anything in it failed */
 function countSigned(answer: WireAnswer): number {
   if (answer.status !== 200) throw new Error(refusalText(answer))
   const text = answer.body.toString()

@@ -12,7 +12,7 @@ export type Extent = Readonly<{ requests: number } | { durationMs: number }>
  */
 export type LoadTask = Readonly<
   | { kind: 'requests'; port: number; connections: number; source: RequestSource; extent: Extent; client?: 'wire' | 'undici'; paceMs?: number; tolerant?: boolean }
-  | { kind: 'directory'; port: number; path: string; fresh: boolean; accept?: string; members: Readonly<Record<string, unknown>> }
+  | { kind: 'directory'; port: number; path: string; fresh: boolean; members: Readonly<Record<string, unknown>> }
   | { kind: 'upload'; port: number; source: PackageSource; filename: string }
   | { kind: 'handshakes'; port: number; connections: number; count: number; resumed: boolean }
 >
