@@ -69,8 +69,9 @@ export function createLoadGenerator(credentials: Credentials): LoadGenerator {
   async function handshake(port: number, ticket: Buffer | undefined): Promise<void> {
     const resumption = ticket === undefined ? 'full' : 'resumed'
     const connection = await openConnection({ port, credentials }, ticket)
+    const isAsWanted = connection.isResumed() === (ticket !== undefined)
     await connection.leave()
-    if (connection.isResumed() !== (ticket !== undefined)) throw new Error(`a handshake that was to be ${resumption} was not`)
+    if (!isAsWanted) throw new Error(`a handshake that was to be ${resumption} was not`)
   }
 
   async function newTicket(port: number): Promise<Buffer> {
