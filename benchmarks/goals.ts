@@ -13,6 +13,7 @@ import { largeFiles } from './goals/large-files.ts'
 import { memory } from './goals/memory.ts'
 import { opensslXargs } from './goals/openssl-xargs.ts'
 import { original } from './goals/original.ts'
+import { overload } from './goals/overload.ts'
 import { pathPerRequest } from './goals/path-per-request.ts'
 import { responsiveness } from './goals/responsiveness.ts'
 import { upload } from './goals/upload.ts'
@@ -20,5 +21,5 @@ import { upload } from './goals/upload.ts'
 /** Every benchmark, in the order of the table of goals; what has no goal comes last. */
 export const BENCHMARKS: readonly Benchmark[] = [
   directory, largeFiles, pathPerRequest, digestPerRequest, durable, original, opensslXargs, commandSigner, hello, handshakes, upload, bytesSlope, directoryGrowth, memory,
-  responsiveness, batch, fairness,
+  responsiveness, batch, fairness, overload,
 ]

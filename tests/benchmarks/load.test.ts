@@ -6,7 +6,7 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { packageChunks } from '../../formats/index.ts'
 import { createLoadGenerator, type LoadGenerator } from '../../benchmarks/harness/load-generator.ts'
-import type { DirectoryResult, LoadResult } from '../../benchmarks/harness/load.ts'
+import type { ArrivalsResult, DirectoryResult, LoadResult } from '../../benchmarks/harness/load.ts'
 import { packageSource } from '../../benchmarks/harness/packages.ts'
 import { createUndiciClient } from '../../benchmarks/harness/undici-client.ts'
 import { openConnection, type Target } from '../../benchmarks/harness/wire-client.ts'
@@ -91,6 +91,22 @@ void t.test('a connection that breaks fails a load, is counted by a tolerant one
   await t.rejects(load.perform(task), Error)
   t.match(await load.perform({ ...task, source: { kind: 'get', path: '/' } }), { answered: 4 })
   t.equal(connected(), 3)
+})
+
+void t.test('arrivals come at their rate on free connections, wait for the last answer, and count what could not be sent', async (t) => {
+  const { port, load, connected } = await serverFor(t, (request, response) => {
+    if (request.url === '/break') request.socket.destroy()
+    else setTimeout(() => response.end('{}'), request.url === '/slow' ? 150 : 0)
+  })
+  const task = { kind: 'arrivals', port, connections: 2, source: { kind: 'get', path: '/' }, perSecond: 200, durationMs: 100 } as const
+  const quick = (await load.perform({ ...task, connections: 20 })) as ArrivalsResult
+  t.ok(quick.answered + quick.withheld <= 21 && quick.answered >= 10, `${quick.answered} answered, ${quick.withheld} withheld`)
+  t.equal(connected(), 20)
+  const slow = (await load.perform({ ...task, source: { kind: 'get', path: '/slow' } })) as ArrivalsResult
+  t.equal(slow.answered, 2, 'what was begun is waited for')
+  t.ok(slow.withheld >= 10, `${slow.withheld}`)
+  t.ok(slow.elapsedMs >= 150)
+  t.match(await load.perform({ ...task, source: { kind: 'get', path: '/break' } }), { answered: 0, broken: 2 })
 })
 
 void t.test('a directory counts its signatures, on a new connection where it is asked for, and no failure passes', async (t) => {
