@@ -128,12 +128,9 @@ async function arrive(askers: readonly Asker[], { source, perSecond, durationMs 
   const free = [...askers]
   const running = new Set<Promise<void>>()
   let [begun, withheld] = [0, 0]
-  const begin = (asker: Asker): void => {
-    const asked: Promise<void> = tally.ask(asker, next()).then(() => {
-      running.delete(asked)
-      if (asker.isOpen()) free.push(asker)
-    })
-    running.add(asked)
+  const begin = async (asker: Asker): Promise<void> => {
+    await tally.ask(asker, next())
+    if (asker.isOpen()) free.push(asker)
   }
   for (let ms = tally.elapsedMs(); ms < durationMs; ms = tally.elapsedMs()) {
     for (const due = (ms / 1000) * perSecond; begun + withheld < due;) {
@@ -141,7 +138,9 @@ async function arrive(askers: readonly Asker[], { source, perSecond, durationMs 
       if (asker === undefined) withheld += 1
       else {
         begun += 1
-        begin(asker)
+        const asked = begin(asker)
+        running.add(asked)
+        void asked.finally(() => running.delete(asked))
       }
     }
     await delay(TICK_MS)
