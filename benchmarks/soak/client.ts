@@ -31,18 +31,15 @@ export function createSoakClient(target: Target, answerMs = ANSWER_MS): SoakClie
   return {
     ask: async (request) => {
       requests += 1
-      const late = new AbortController()
       try {
-        const answer = await Promise.race([(await connected()).ask(request), delay(answerMs, undefined, { signal: late.signal })])
-        if (answer === undefined) throw new Error('no answer')
+        const open = await connected()
+        const late = setTimeout(() => open.close(), answerMs)
+        const answer = await open.ask(request).finally(() => clearTimeout(late))
         count(answer.status === 200 ? '200' : refusalOf(answer))
         return answer.status === 200 ? answer : undefined
       } catch {
         count('no answer')
-        connection?.close()
         return undefined
-      } finally {
-        late.abort()
       }
     },
     leave: async (request, afterMs) => {
