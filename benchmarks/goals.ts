@@ -1,6 +1,7 @@
 import type { Benchmark } from './harness/benchmark.ts'
 import { batch } from './goals/batch.ts'
 import { bytesSlope } from './goals/bytes-slope.ts'
+import { commandLine } from './goals/command-line.ts'
 import { commandSigner } from './goals/command-signer.ts'
 import { digestPerRequest } from './goals/digest-per-request.ts'
 import { directory } from './goals/directory.ts'
@@ -21,5 +22,5 @@ import { upload } from './goals/upload.ts'
 /** Every benchmark, in the order of the table of goals; what has no goal comes last. */
 export const BENCHMARKS: readonly Benchmark[] = [
   directory, largeFiles, pathPerRequest, digestPerRequest, durable, original, opensslXargs, commandSigner, hello, handshakes, upload, bytesSlope, directoryGrowth, memory,
-  responsiveness, batch, fairness, overload,
+  responsiveness, batch, fairness, commandLine, overload,
 ]
