@@ -26,7 +26,7 @@ async function run(bench: Bench): Promise<readonly Measurement[]> {
   const measured: Measurement[] = []
   for (const factor of [2, 4, 10]) {
     let result: ArrivalsResult | undefined
-    const task = { port: server.port, connections: CONNECTIONS, source, perSecond: peak * factor, durationMs: bench.size(60_000, 2000) }
+    const task = { port: server.port, connections: CONNECTIONS, source, perSecond: peak * factor, durationMs: bench.size(60_000, 1000) }
     const growth = await memoryGrowth(server.pid, async () => (result = await load.arrivals(task)))
     measured.push(...measurementsOf(result as unknown as ArrivalsResult, { factor, peak, growth }))
     bench.rounds.say?.(`${factor} × the capacity: ${describe(result as unknown as ArrivalsResult)}`)
