@@ -13,9 +13,14 @@ export function checkCombination({ operation: { word }, own, members, files, set
   if (broken.length > 0) throw new UsageError(broken)
 }
 
+/** Several files are several requests, and one key names one. */
+export const SEVERAL_REQUESTS = '--idempotency-key goes with one file: each file is a request of its own'
+
+const IDEMPOTENCY_KEY = /^[!#-[\]-~]{1,255}$/
+
 type Facts = Pick<Invocation, 'own' | 'members' | 'files' | 'settings'>
 
-const RULES: Readonly<Record<string, (facts: Facts) => readonly Rule[]>> = { sign: signRules, verify: verifyRules, 'detach-dsb': detachRules }
+const RULES: Readonly<Record<string, (facts: Facts) => readonly Rule[]>> = { sign: signRules, verify: verifyRules, 'detach-dsb': detachRules, report: reportRules, 'log verify': proofRules }
 
 function signRules({ own, members, files }: Facts): readonly Rule[] {
   const local = own['upload'] === true || own['digest'] === true
@@ -31,6 +36,8 @@ function signRules({ own, members, files }: Facts): readonly Rule[] {
     { broken: own['replace'] === true && own['attach'] !== true, says: '--replace goes with --attach' },
     { broken: own['outputDir'] !== undefined && !keeps, says: '--output-dir goes with --attach or --detach' },
     { broken: own['outputDir'] !== undefined && own['inPlace'] === true, says: '--in-place and --output-dir exclude each other' },
+    { broken: own['idempotencyKey'] !== undefined && !IDEMPOTENCY_KEY.test(String(own['idempotencyKey'])), says: '--idempotency-key: expected 1 to 255 visible ASCII characters without quotes and backslashes, such as a UUID' },
+    { broken: own['idempotencyKey'] !== undefined && local && files.length > 1, says: SEVERAL_REQUESTS },
   ]
 }
 
@@ -51,4 +58,12 @@ function verifyRules({ own, files, settings }: Facts): readonly Rule[] {
 function detachRules({ own }: Facts): readonly Rule[] {
   const ways = [own['output'] !== undefined, own['inPlace'] === true].filter(Boolean)
   return [{ broken: ways.length !== 1, says: 'say where: --output FILE or --in-place' }]
+}
+
+function reportRules({ settings }: Facts): readonly Rule[] {
+  return [{ broken: settings['output'] !== undefined && settings['output'] !== 'ndjson', says: 'a report is always NDJSON: leave --output out; --out FILE says where it goes' }]
+}
+
+function proofRules({ own }: Facts): readonly Rule[] {
+  return [{ broken: own['logKey'] === undefined, says: 'say the public key of the log: --log-key KEY or FILE; `sign log key` prints it' }]
 }

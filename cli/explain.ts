@@ -24,8 +24,8 @@ export function hintLine({ code, hint }: Readonly<{ code: string; hint: string }
   return `hint: ${OWN_HINTS[code] ?? lowerFirst(hint)}`
 }
 
-/** Lower case as all our lines begin, but not for an abbreviation such as `GET`. */
-function lowerFirst(sentence: string): string {
+/** Returns a sentence in lower case as all our lines begin, but not where it begins with an abbreviation such as `GET`. */
+export function lowerFirst(sentence: string): string {
   return /^[A-Z](?![A-Z])/.test(sentence) ? sentence.charAt(0).toLowerCase() + sentence.slice(1) : sentence
 }
 

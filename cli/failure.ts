@@ -20,3 +20,11 @@ export function failureOf(error: unknown): Failure | undefined {
   const problem = fault.toJSON!()
   return isAboutFile(problem.code) || PASSING.has(problem.code) ? problem : undefined
 }
+
+/** Returns why a file of this machine cannot be read. Throws what is no fault of the file system. */
+export function fileFailure(error: unknown): Failure {
+  const { code, syscall } = error as NodeJS.ErrnoException
+  if (syscall === undefined) throw error
+  const detail = code === 'ENOENT' ? 'there is no such file' : `the file cannot be read (${code})`
+  return { code: 'FILE_UNREADABLE', detail, hint: 'Check the spelling of the name and whether you may read the file.' }
+}

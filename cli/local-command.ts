@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { EXIT, type ExitStatus } from './exit-status.ts'
 import { inspectCommand } from './inspect.ts'
 import type { Invocation } from './invocation.ts'
+import { logVerifyCommand } from './log-verify.ts'
 import type { Bench } from './session.ts'
 import { verifyOfflineCommand } from './verify-offline.ts'
 
@@ -20,6 +21,8 @@ export async function localCommand(bench: Bench, invocation: Invocation): Promis
       return await inspectCommand(bench, invocation)
     case 'detach-dsb':
       return await detachCommand(bench, invocation)
+    case 'log verify':
+      return await logVerifyCommand(bench, invocation)
     default:
       return await verifyOfflineCommand(bench, invocation)
   }

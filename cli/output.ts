@@ -1,11 +1,11 @@
 import type * as SdkModule from '../sdk/index.ts'
-import type { SignAnswer, SignatureRecord, SignEvent, Signature, SkipReason } from '../sdk/index.ts'
+import type { SignAnswer, SignatureRecord, SignedEvent, SignEvent, Signature, SkipReason } from '../sdk/index.ts'
 import type { Failure } from './failure.ts'
 import { printable } from './printable.ts'
 import type { OutputForm } from './settings.ts'
 
 /** What the server says as files finish, and what is said on this side: there a failure need not be a problem document. */
-export type RunEvent = Exclude<SignEvent, { event: 'failure' }> | Readonly<{ event: 'failure'; name: string; problem: Failure }>
+export type RunEvent = Exclude<SignedEvent, { event: 'failure' }> | Readonly<{ event: 'failure'; name: string; problem: Failure }>
 
 /** What became of one name of the listing. */
 export type OutcomeEvent = Extract<RunEvent, { event: 'signature' | 'failure' | 'skipped' }>

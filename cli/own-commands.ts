@@ -57,6 +57,19 @@ export const ARGUMENT_HELP: Readonly<Record<string, string>> = {
   verify: 'a file on the server; with --upload, --digest, --offline or --dsblkchk files of this machine',
 }
 
+/** What a command does, where it does more than its operation. */
+export const COMMAND_HELP: Readonly<Record<string, string>> = {
+  signatures: 'Shows the signatures that this client may see and that fit everything that is asked for, the newest first, a line each; or one of them, by its id.',
+  'log audit':
+    'Fetches the whole log and rebuilds its tree; compares it with the signed checkpoint and with the one that was seen the last time, which is kept on this machine; compares every signature that this client may see with its entry; has the server compare its database with what it wrote; and says whether history was rewritten.',
+}
+
+/** What a flag of a command is, where the document knows half of it. */
+export const FLAG_HELP: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  signatures: { limit: 'at most so many, as one page; without it all there are', keyid: 'made with this key' },
+  report: { keyid: 'made with this key' },
+}
+
 /** The commands whose argument may stand more than once. */
 export const VARIADIC: ReadonlySet<string> = new Set(['sign', 'verify', 'inspect', 'log verify'])
 

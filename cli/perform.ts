@@ -7,11 +7,15 @@ import { dsblkchkStatus, EXIT, type ExitStatus } from './exit-status.ts'
 import { explainConnection, explainFailure, explainLocal, explainStop } from './explain.ts'
 import { checkExport, exportCommand } from './export.ts'
 import type { Invocation } from './invocation.ts'
+import { findSignaturesCommand } from './find-signatures.ts'
 import { createKeeper } from './keep.ts'
 import { localCommand, needsServer } from './local-command.ts'
+import { auditCommand } from './log-audit.ts'
+import { checkpointCommand, logKeyCommand, tileCommand } from './log-text.ts'
+import { reportCommand } from './report.ts'
 import type { Bench, Session } from './session.ts'
 import { formatAddress, resolveSettings, type Settings } from './settings.ts'
-import { signCommand } from './sign.ts'
+import { signCommand, type SignWays } from './sign.ts'
 import { signLocal } from './sign-local.ts'
 import { createTerminal, type Io, type Stop, type Terminal } from './terminal.ts'
 import { verifyCommand } from './verify.ts'
@@ -56,17 +60,30 @@ async function atServer({ invocation, settings, terminal, io }: Given): Promise<
   return ended
 }
 
+/** The commands that do more than call an operation and print its answer. */
+const COMMANDS_OF_THEIR_OWN: Readonly<Record<string, (session: Session, invocation: Invocation) => Promise<ExitStatus>>> = {
+  verify: verifyCommand,
+  report: reportCommand,
+  'log audit': auditCommand,
+  'log checkpoint': checkpointCommand,
+  'log key': logKeyCommand,
+  'log tile': tileCommand,
+}
+
+const OPERATIONS_OF_THEIR_OWN: typeof COMMANDS_OF_THEIR_OWN = { exportSignature: exportCommand, exportKey: exportCommand, findSignatures: findSignaturesCommand }
+
 async function command(session: Session, invocation: Invocation): Promise<ExitStatus> {
   const { settings, io: { cwd } } = session
   const { operation, members, own } = invocation
+  const perform = COMMANDS_OF_THEIR_OWN[operation.word] ?? OPERATIONS_OF_THEIR_OWN[operation.operation]
+  if (perform !== undefined) return await perform(session, invocation)
   const path = typeof members['path'] === 'string' ? { path: resolve(cwd, members['path']) } : {}
-  if (operation.word === 'verify') return await verifyCommand(session, invocation)
-  if (operation.operation === 'exportSignature' || operation.operation === 'exportKey') return await exportCommand(session, invocation)
   if (operation.word !== MAIN_WORD) return await callCommand(session, operation, { ...members, ...path })
-  const keeper = createKeeper(session, own)
-  if (own['upload'] === true || own['digest'] === true) return await signLocal(session, invocation, keeper)
+  const { idempotencyKey } = own
+  const ways: SignWays = { keeper: createKeeper(session, own), ...(typeof idempotencyKey === 'string' ? { idempotencyKey } : {}) }
+  if (own['upload'] === true || own['digest'] === true) return await signLocal(session, invocation, ways)
   const keyid = settings.keyid === undefined ? {} : { keyid: settings.keyid }
-  return await signCommand(session, { path: cwd, ...members, ...path, ...keyid }, keeper)
+  return await signCommand(session, { path: cwd, ...members, ...path, ...keyid }, ways)
 }
 
 function explain(error: unknown, { sdk, settings, terminal, io }: Omit<Session, 'client'>): ExitStatus {

@@ -1,10 +1,11 @@
 import { createRequire } from 'node:module'
 import { Argument, Command, Option } from 'commander'
 import { flagName, MAIN_WORD, type CommandOperation, type CommandValue } from './command-table.ts'
+import { lowerFirst } from './explain.ts'
 import { examplesText } from './examples.ts'
 import { COMMANDS } from './generated/commands.ts'
 import { invocationOf, type Invocation } from './invocation.ts'
-import { ARGUMENT_HELP, OUTPUT_IS_FILE, OWN_COMMANDS, OWN_FLAGS, VARIADIC } from './own-commands.ts'
+import { ARGUMENT_HELP, COMMAND_HELP, FLAG_HELP, OUTPUT_IS_FILE, OWN_COMMANDS, OWN_FLAGS, VARIADIC } from './own-commands.ts'
 import { SETTINGS } from './settings.ts'
 import { UsageError } from './usage-error.ts'
 
@@ -79,7 +80,7 @@ function commandOf(program: Command, word: string): Command {
 const GROUPS: Readonly<Record<string, string>> = { log: 'the tamper-evident log: its state, its key, audits and proofs' }
 
 function define(command: Command, operations: readonly CommandOperation[]): void {
-  if (command.parent !== null) command.description(operations.map(({ description }) => description).join('\n')).helpOption('-h, --help', 'show this help')
+  if (command.parent !== null) command.description(COMMAND_HELP[operations[0]!.word] ?? operations.map(({ description }) => description).join('\n')).helpOption('-h, --help', 'show this help')
   const longest = operations.toSorted((a, b) => b.arguments.length - a.arguments.length)[0]!
   // The main command has a path of its own when it is given none; every other word asks for what each of its operations needs.
   longest.arguments.forEach(({ name, description }, place) => {
@@ -87,8 +88,8 @@ function define(command: Command, operations: readonly CommandOperation[]): void
     const spelled = VARIADIC.has(longest.word) ? `${name}...` : name
     command.addArgument(new Argument(required ? `<${spelled}>` : `[${spelled}]`, ARGUMENT_HELP[longest.word] ?? description))
   })
-  for (const flag of operations.flatMap(({ flags }) => flags)) command.addOption(flagOption(flag, flag.choices?.join(', ') ?? firstSentence(flag.description)))
-  for (const flag of OWN_FLAGS[longest.word] ?? []) command.addOption(flagOption(flag, flag.description))
+  for (const flag of operations.flatMap(({ flags }) => flags)) command.addOption(flagOption(longest.word, flag, FLAG_HELP[longest.word]?.[flag.name] ?? flag.choices?.join(', ') ?? firstSentence(flag.description)))
+  for (const flag of OWN_FLAGS[longest.word] ?? []) command.addOption(flagOption(longest.word, flag, flag.description))
   for (const { name, placeholder, env, fallback, description } of SETTINGS) {
     const isOther = name === 'keyid' || (name === 'output' && OUTPUT_IS_FILE.has(longest.word))
     // What needs no server has no use for the rest.
@@ -99,14 +100,14 @@ function define(command: Command, operations: readonly CommandOperation[]): void
   command.addOption(new Option('--quiet', 'no progress and no notes on stderr, failures alone'))
 }
 
-function flagOption({ name, type, placeholder }: CommandValue, description: string): Option {
+function flagOption(word: string, { name, type, placeholder }: CommandValue, description: string): Option {
   const setting = placeholder === undefined ? SETTINGS.find((candidate) => candidate.name === name) : undefined
   const value = placeholder ?? setting?.placeholder ?? (type === 'integer' ? 'number' : 'text')
-  return new Option(type === 'boolean' ? flagName(name) : `${flagName(name)} <${value}>`, `${description}${setting === undefined ? '' : ` (${setting.env})`}`)
+  return new Option(type === 'boolean' ? flagName(name) : `${flagName(name)} <${value}>`, `${description}${setting === undefined || word !== MAIN_WORD ? '' : ` (${setting.env})`}`)
 }
 
 /** The first sentence of what the document says, as a line of help. */
 function firstSentence(description: string): string {
   const [first = ''] = description.split(/(?<=\.)\s|[;:]/)
-  return `${first.charAt(0).toLowerCase()}${first.slice(1).replace(/\.$/, '')}`
+  return lowerFirst(first.replace(/\.$/, ''))
 }

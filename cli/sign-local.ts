@@ -1,15 +1,18 @@
-import type { Signature, SignAnswer } from '../sdk/index.ts'
+import type { KeyOptions, Signature, SignAnswer } from '../sdk/index.ts'
+import { SEVERAL_REQUESTS } from './combinations.ts'
 import type { ExitStatus } from './exit-status.ts'
 import { failureOf } from './failure.ts'
 import { inFlight } from './in-flight.ts'
 import type { Invocation } from './invocation.ts'
-import { keptEvents, type Keeper } from './keep.ts'
+import { keptEvents } from './keep.ts'
 import { expandFiles, totalBytes, type LocalFile } from './local-files.ts'
 import type { RunEvent } from './output.ts'
 import { startProgress, type ProgressBar } from './progress.ts'
 import type { Session } from './session.ts'
-import { batchEvents, type Described } from './sign-batch.ts'
+import { anewOf, batchEvents, type Anew, type Described } from './sign-batch.ts'
 import { showRun } from './sign-run.ts'
+import type { SignWays } from './sign.ts'
+import { UsageError } from './usage-error.ts'
 
 const CONCURRENCY = 4
 
@@ -19,20 +22,21 @@ const CONCURRENCY = 4
  * @throws UsageError for a pattern that matches nothing; ProblemError when the server refuses what it would refuse for every file;
  * ConnectionError; the reason of the signal
  */
-export async function signLocal(session: Session, { files: names, own }: Invocation, keeper: Keeper | undefined): Promise<ExitStatus> {
+export async function signLocal(session: Session, { files: names, own, members }: Invocation, { keeper, ...key }: SignWays): Promise<ExitStatus> {
   const { terminal, io } = session
   const files = await expandFiles(names, io.cwd)
+  if (key.idempotencyKey !== undefined && files.length > 1) throw new UsageError([SEVERAL_REQUESTS])
   const bytes = own['upload'] === true ? await totalBytes(files) : undefined
   const bar = terminal.live ? startProgress(terminal, { total: files.length, totalBytes: bytes, now: io.now }) : undefined
-  const run: LocalRun = { files, limit: typeof own['concurrency'] === 'number' ? own['concurrency'] : CONCURRENCY, bar }
+  const run: LocalRun = { files, limit: typeof own['concurrency'] === 'number' ? own['concurrency'] : CONCURRENCY, bar, key, anew: anewOf(members) }
   const outcomes = own['upload'] === true ? uploadEvents(session, run) : digestEvents(session, run)
   const events = keeper === undefined ? outcomes : keptEvents(outcomes, keeper, (name) => files.find((file) => file.name === name)!.path)
   return await showRun(session, framed(events, { files, cwd: io.cwd }), { layout: files.length === 1 ? 'file' : 'list', bar })
 }
 
-type LocalRun = Readonly<{ files: readonly LocalFile[]; limit: number; bar: ProgressBar | undefined }>
+type LocalRun = Readonly<{ files: readonly LocalFile[]; limit: number; bar: ProgressBar | undefined; key: KeyOptions; anew: Anew }>
 
-async function* uploadEvents(session: Session, { files, limit, bar }: LocalRun): AsyncGenerator<RunEvent, void, undefined> {
+async function* uploadEvents(session: Session, { files, limit, bar, key, anew }: LocalRun): AsyncGenerator<RunEvent, void, undefined> {
   const { client, settings: { keyid }, io, sdk } = session
   const upload = async ({ name, path }: LocalFile, signal: AbortSignal): Promise<readonly RunEvent[]> => {
     let sent = 0
@@ -40,7 +44,7 @@ async function* uploadEvents(session: Session, { files, limit, bar }: LocalRun):
       bar?.sent(now - sent)
       sent = now
     }
-    const answer = await client.signUpload({ file: path, keyid }, { signal, onProgress }).catch((error: unknown) => failed(name, error))
+    const answer = await client.signUpload({ file: path, keyid, ...anew }, { ...key, signal, onProgress }).catch((error: unknown) => failed(name, error))
     if ('event' in answer) return [answer]
     const signature = onlySignature(answer)
     if (signature === undefined) throw new sdk.ConnectionError('ANSWER_NOT_UNDERSTOOD', 'the answer to an upload has no signature')
@@ -53,14 +57,14 @@ function onlySignature({ signatures }: SignAnswer): Signature | undefined {
   return Object.values(signatures)[0]
 }
 
-async function* digestEvents(session: Session, { files, limit }: LocalRun): AsyncGenerator<RunEvent, void, undefined> {
+async function* digestEvents(session: Session, { files, limit, key, anew }: LocalRun): AsyncGenerator<RunEvent, void, undefined> {
   const { io, sdk } = session
   const describe = async ({ name, path }: LocalFile, signal: AbortSignal): Promise<Described | RunEvent> => {
     const found = await sdk.describeFile(path, { signal }).catch((error: unknown) => failed(name, error))
     if ('event' in found) return found
     return found.format === 'toc' ? tableOfContents(name) : { name, found }
   }
-  yield* batchEvents(session, inFlight(files, { limit, signal: io.signal }, describe))
+  yield* batchEvents(session, inFlight(files, { limit, signal: io.signal }, describe), { key, anew })
 }
 
 function tableOfContents(name: string): RunEvent {

@@ -64,6 +64,7 @@ async function beginRun({ terminal, settings, sdk, io }: Session, listing: RunEv
     take: async (event) => {
       await terminal.out(form.event(event))
       if (event.event === 'warning') terminal.line(`warning: ${event.warning.code} ${event.warning.detail}`)
+      if (event.event === 'end' && event.replayed === true) terminal.note('this is the answer of an earlier run with the same --idempotency-key')
       if (!isOutcome(event)) return
       count[event.event] += 1
       if (event.event === 'failure') problems.push(event.problem)

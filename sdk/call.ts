@@ -28,6 +28,8 @@ export type CallOptions = Readonly<{
    * for a GET and 15 minutes for `sign`. When it is over: ConnectionError `TIMEOUT`.
    */
   timeoutMs?: number | undefined
+  /** How often this call is repeated where that is safe; as the client has it unless given. */
+  retry?: RetryOptions | undefined
 }>
 
 /** Settings of a call that signs. */
@@ -66,7 +68,7 @@ export function createCaller(transport: Transport, defaults: CallerOptions): Cal
     const keyed = KEYED.has(operation) ? { ...request, headers: { ...request.headers, ...keyHeader(options) } } : request
     const { limits, explain } = limitsOf(operation, { ...defaults, ...options }, place)
     const repeatable = request.method === 'GET' || keyed.headers['idempotency-key'] !== undefined
-    return { request: keyed, limits, explain, patience: { repeatable, reached: () => reached, signal: limits.signal, retry: defaults.retry } }
+    return { request: keyed, limits, explain, patience: { repeatable, reached: () => reached, signal: limits.signal, retry: options.retry ?? defaults.retry } }
   }
   const call = async <T>({ request, limits, explain, patience }: Prepared, read: (answer: HttpAnswer) => Promise<T>): Promise<T> =>
     await withRetries(async () => await read(await send(request, limits)), patience).catch((error: unknown) => {

@@ -5,6 +5,7 @@ export type {
   SignAnswerFor, SignedEvent, SignUploadCallOptions, SignUploadRequest, UploadCallOptions, VerifyUploadRequest,
 } from './client.ts'
 export type { CallOptions, ExportedFile, SignCallOptions } from './call.ts'
+export type { KeyOptions } from './idempotency.ts'
 export type { Upload, UploadSource } from './upload.ts'
 export type { RetryOptions } from './retry.ts'
 export type { Address } from './connection-fault.ts'
@@ -27,3 +28,4 @@ export type {
   Verification, VerifyDigestRequest, VerifyPathRequest, VerifyRequest, Warning, Whoami,
 } from './generated/schema.ts'
 export { formatSignatureRecord, SIGNATURE_FILE_HEADER } from '../formats/index.ts'
+export type { LogEntry, SignatureEntry } from '../formats/index.ts'

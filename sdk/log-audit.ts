@@ -50,6 +50,9 @@ export type LogAuditReport = Readonly<{
   denied: readonly ('findSignatures' | 'auditLog')[]
 }>
 
+/** A database that somebody changed cannot be read however often one tries; it should not take long to be told. */
+const RETRY = { tries: 5 }
+
 type Audit = LogAuditOptions & Readonly<{ key: VerifierKey; findings: LogFindings; options: CallOptions; denied: LogAuditReport['denied'][number][] }>
 
 /**
@@ -59,7 +62,7 @@ type Audit = LogAuditOptions & Readonly<{ key: VerifierKey; findings: LogFinding
  * @throws LocalFileError `LOG_KEY_UNUSABLE`; FormatError for a `previous` that is no checkpoint; ProblemError, ConnectionError where the log cannot be asked at all
  */
 export async function auditLog(given: LogAuditOptions): Promise<LogAuditReport> {
-  const audit: Audit = { ...given, key: readLogKey(given.logKey), findings: createFindings(), options: { signal: given.signal }, denied: [] }
+  const audit: Audit = { ...given, key: readLogKey(given.logKey), findings: createFindings(), options: { signal: given.signal, retry: RETRY }, denied: [] }
   const { client, findings, options, denied } = audit
   const previous = given.previous === undefined ? undefined : parseCheckpoint(parseNote(given.previous).text)
   const note = await readable(audit, async () => await client.getCheckpoint(options))

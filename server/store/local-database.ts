@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import { formatProof, inclusionNodes, inclusionProof, tileInTree } from '../../formats/index.ts'
+import { FormatError, formatProof, inclusionNodes, inclusionProof, tileInTree } from '../../formats/index.ts'
 import { peekAnswer, readItems } from './answers.ts'
 import { auditTables } from './audit.ts'
 import type { Database, Looked } from './database.ts'
@@ -48,7 +48,8 @@ export function createLocalDatabase(deps: WriteDeps): Database {
     peek: async (asked) => await peekAnswer(db, asked, await engine.now()),
     items: async (asked, from) => await readItems(db, { asked, from }, identity),
     probe: async () => await probe(deps),
-    isWriteFault: (cause) => engine.isRowFault(cause),
+    // FormatError: an entry that the log cannot have. TypeError: a value that no column can.
+    isWriteFault: (cause) => cause instanceof FormatError || cause instanceof TypeError || engine.isRowFault(cause),
     close: async () => await engine.close(),
   }
 }

@@ -29,11 +29,15 @@ void t.test('every operation of the document is a command', async (t) => {
   t.strictSame(COMMANDS.map(({ operation }) => operation).sort(), Object.keys(OPERATIONS).sort())
   const { status, stdout, stderr } = await sign(['--help'])
   t.strictSame([status, stderr], [0, ''])
-  for (const { word } of COMMANDS) if (word !== 'sign') t.match(stdout, new RegExp(`^  ${word} `, 'm'))
+  for (const { word } of COMMANDS) if (word !== 'sign') t.match(stdout, new RegExp(`^  ${word.split(' ')[0]} `, 'm'))
+  const log = await sign(['log'])
+  t.strictSame([log.status, log.stdout], [2, ''], 'a word of two parts wants its second one')
+  for (const part of ['checkpoint', 'key', 'audit', 'tile', 'verify']) t.match(log.stderr, new RegExp(`^  ${part} `, 'm'))
   for (const { name, env } of SETTINGS) t.match(stdout, new RegExp(`--${name} <[^>]*>[^(]*\\(${env}`))
   for (const text of ['Examples:', 'cli.yaml', 'Exit status: 0', '--recursive', '--quiet', 'written ./keys']) t.match(stdout, new RegExp(text))
   t.match((await sign(['help', 'files'])).stdout, /^Usage: sign files \[options\] \[path\]\n[^]*--limit <number>/)
-  t.match((await sign(['signatures', '-h'])).stdout, /^Usage: sign signatures \[options\] <id>\n/)
+  t.match((await sign(['signatures', '-h'])).stdout, /^Usage: sign signatures \[options\] \[id\]\n[^]*Examples:\n  sign signatures\n/)
+  t.match((await sign(['log', 'audit', '-h'])).stdout, /^Usage: sign log audit \[options\]\n[^]*--log-key <key>[^]*Examples:\n/)
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
   t.strictSame(await sign(['--version']), { status: 0, stdout: `${version}\n`, stderr: '' })
   const narrow = capture(80)
@@ -46,7 +50,14 @@ void t.test('a fault of usage is 2 and names itself', async (t) => {
     [['--nonsense'], "sign: unknown option '--nonsense'\nhint: `sign --help` shows how it is used\n"],
     [['help', 'nonsense'], 'Usage: sign [options] [command] [path...]\n'],
     [['a', 'b'], 'sign: too many arguments: one path on the server; --upload and --digest take several files\n'],
-    [['signatures'], "sign: missing required argument 'id'\n"],
+    [['export', '--form', 'sig'], "sign: missing required argument 'id'\n"],
+    [['log', 'nonsense'], "sign: unknown command 'nonsense'\n"],
+    [['log', 'verify', 'x'], 'sign: say the public key of the log: --log-key KEY or FILE; `sign log key` prints it\n'],
+    [['report', '--output', 'json'], 'sign: a report is always NDJSON: leave --output out; --out FILE says where it goes\n'],
+    [['report', '--limit', '3'], "sign: unknown option '--limit'\n"],
+    [['--output', 'x', 'log', 'tile', '0/000'], 'sign: --output of `sign log tile` names a file and stands behind the word\n'],
+    [['--idempotency-key', 'two words'], 'sign: --idempotency-key: expected 1 to 255 visible ASCII characters without quotes and backslashes, such as a UUID\n'],
+    [['--upload', '--idempotency-key', 'k', 'a', 'b'], 'sign: --idempotency-key goes with one file: each file is a request of its own\n'],
     [['--recursive', 'keys'], 'sign: --recursive does not go with `sign keys`\n'],
     [['--keyid', '1', 'whoami'], 'sign: --keyid does not go with `sign whoami`\n'],
     [['keys', '--recursive'], "sign: unknown option '--recursive'\n"],
@@ -214,7 +225,8 @@ void t.test('the entry has no syntax that Node 14 does not parse, and no static 
 
 void t.test('docs/command-line.md has every command, flag, variable, setting and exit status, and no other', async (t) => {
   const page = readFileSync(new URL('../../docs/command-line.md', import.meta.url), 'utf8')
-  const helps = await Promise.all(['sign', 'files', 'verify', 'keys', 'signatures', 'export', 'whoami', 'inspect', 'detach-dsb'].map(async (word) => (await sign(word === 'sign' ? ['--help'] : ['help', word])).stdout))
+  const words = ['files', 'verify', 'keys', 'signatures', 'export', 'whoami', 'inspect', 'detach-dsb', 'report', 'log checkpoint', 'log key', 'log audit', 'log verify', 'log tile']
+  const helps = await Promise.all(['', ...words].map(async (word) => (await sign([...word.split(' ').filter(Boolean), '--help'])).stdout))
   const found = (pattern: RegExp, text: string) => [...new Set(Array.from(text.matchAll(pattern), ([, name = '']) => name))].sort()
   const flags = found(/^ {2}(?:-\w, )?(--[a-z-]+)/gm, helps.join('\n'))
   t.ok(flags.length > 10)

@@ -28,7 +28,7 @@ void t.test('flags that do not go together are 2, all of them at once, and nothi
     [['verify', '--form', 'sig', 'a'], ['--form goes with --signature']],
     [['detach-dsb', 'a'], ['say where: --output FILE or --in-place']],
     [['detach-dsb', '--in-place', '--output', 'b', 'a'], ['say where: --output FILE or --in-place']],
-    [['export', 'x'], ['--form is missing: record, sig, dsb, dsc']],
+    [['export', 'x'], ['--form is missing: record, sig, dsb, dsc, proof']],
     [['keys', '--form', 'public.pem'], ['--form does not go with `sign keys`']],
     [['--attach', 'whoami'], ['--attach does not go with `sign whoami`']],
     [['--output', 'json', 'export', 'x', '--form', 'sig'], ['--output of `sign export` names a file and stands behind the word']],
