@@ -52,31 +52,30 @@ function parseKey(pem: Buffer, path: string): KeyObject {
   return key
 }
 
-/** Replicas that start together on a shared folder end up with one key: whoever comes second reads the first one's. */
+/**
+ * Made beside its place and then linked there, so that it is never half there, and a link replaces nothing: of replicas that start together
+ * on a shared folder whoever comes second reads the first one's. On disk with its name, or a power cut would leave a log without its key.
+ */
 async function makeKey(path: string): Promise<KeyObject> {
   const { privateKey } = generateKeyPairSync('ed25519')
-  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' })
+  const draft = `${path}.${randomUUID()}`
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-    await writeWhole(path, pem)
+    await writeFile(draft, privateKey.export({ type: 'pkcs8', format: 'pem' }), { flag: 'wx', mode: 0o600, flush: true })
+    await link(draft, path)
+    await flushFolder(dirname(path))
     return privateKey
   } catch (cause) {
     const other = systemCode(cause) === 'EEXIST' ? await readKey(path) : undefined
     if (other !== undefined) return other
     throw storeFault('the key of the log cannot be made', cause, { path })
-  }
-}
-
-/** Under another name first, as nobody may read half a key; a link, unlike a rename, fails where there is a file. Survives a power cut: the log is worth nothing without its key. */
-async function writeWhole(path: string, text: string): Promise<void> {
-  const draft = `${path}.${randomUUID()}`
-  try {
-    await writeFile(draft, text, { mode: 0o600, flag: 'wx', flush: true })
-    await link(draft, path)
   } finally {
     await rm(draft, { force: true })
   }
-  const folder = await open(dirname(path))
+}
+
+async function flushFolder(path: string): Promise<void> {
+  const folder = await open(path)
   try {
     await folder.sync()
   } finally {
