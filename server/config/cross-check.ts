@@ -86,9 +86,10 @@ function checkStore({ store }: Partially<ConfigFile>, report: Report): void {
 }
 
 /** The server never writes where it reads: a client that may write into a root must not reach what the server keeps. */
-function checkWrites({ roots = [], store, signatureFile, uploadDir, signer }: Partially<ConfigFile>, report: Report): void {
+function checkWrites({ roots = [], store, transparencyLog, signatureFile, uploadDir, signer }: Partially<ConfigFile>, report: Report): void {
   const written: readonly (readonly [Place, string | undefined])[] = [
     [['store', 'url'], store?.url?.startsWith('sqlite:') ? store.url.slice('sqlite:'.length) : undefined],
+    [['transparencyLog', 'key'], transparencyLog?.key],
     [['signatureFile'], signatureFile],
     [['uploadDir'], uploadDir],
     [['signer', 'workDir'], signer?.kind === 'command' ? signer.workDir : undefined],

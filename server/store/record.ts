@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import type { LogEntry, SignatureEntry } from '../../formats/index.ts'
 import type { Receipt } from '../schemas/receipt.ts'
 import type { Signature } from '../schemas/signature.ts'
@@ -58,10 +59,20 @@ async function writeRows(ledger: Ledger, accepted: readonly Accepted[], receiptS
   await writeLatest(ledger, accepted.flatMap(({ recording: { subject: { recipient: { file } }, signature } }) => (file === undefined ? [] : [{ file, id: signature.id }])))
 }
 
-/** Remembers for each file the signature that it got last; where one stands there twice, the last counts. */
+/**
+ * A key of an index has at most 2,704 bytes in PostgreSQL, and this one a root of 64 and some headers beside the path.
+ * @see https://www.postgresql.org/docs/current/btree.html
+ */
+const PATH_BYTES_MAX = 2_600
+
+/**
+ * Remembers for each file the signature that it got last; where one stands there twice, the last counts. A path that no index takes is not
+ * remembered: its file is signed, and a listing does not say so.
+ */
 export async function writeLatest(ledger: Ledger, files: readonly Readonly<{ file: SignedFile; id: string }>[]): Promise<void> {
   const rows = new Map<string, LatestSignatureRow>()
   for (const { file: { root, relativePath, sizeBytes, modifiedAtMs }, id } of files) {
+    if (Buffer.byteLength(relativePath) > PATH_BYTES_MAX) continue
     rows.set(JSON.stringify([root, relativePath]), { root, relative_path: relativePath, size_bytes: sizeBytes, modified_at_ms: wholeMs(modifiedAtMs), signature_id: id })
   }
   for (const [root, group] of Map.groupBy(rows.values(), (row) => row.root)) {

@@ -55,11 +55,11 @@ for (const example of examples) {
 
 /** Puts a file or directory wherever the example names one. */
 async function furnish(folder: string, config: Record<string, unknown>): Promise<void> {
-  const { roots, tls, keys, signer } = config as { roots: { path: string }[]; tls: Record<string, string>; keys: Record<string, string>[]; signer?: { workDir?: string } }
+  const { roots, tls, keys, signer, store } = config as { roots: { path: string }[]; tls: Record<string, string>; keys: Record<string, string>[]; signer?: { workDir?: string }; store?: Record<string, string> }
   const at = (path: string) => (path.startsWith('/') ? path : join(folder, path))
   for (const path of [...roots.map((root) => root.path), signer?.workDir].filter((path) => path !== undefined)) await mkdir(at(path), { recursive: true })
   const files: readonly (readonly [string, string | undefined])[] = [
-    ['server.pem', tls['cert']], ['server.key', tls['key']], ['ca.pem', tls['clientCa']], ['ca.crl', tls['crl']],
+    ['server.pem', tls['cert']], ['server.key', tls['key']], ['ca.pem', tls['clientCa']], ['ca.crl', tls['crl']], ['1001.pem', store?.['passwordFile']], ['ca.pem', store?.['ca']],
     ...keys.flatMap(({ path, passphraseFile, publicKey, certificate }) => [['1001.pem', path], ['1001.pem', passphraseFile], ['1001.pub.pem', publicKey], ['server.pem', certificate]] as const),
   ]
   for (const [source, target] of files) {

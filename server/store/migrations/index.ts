@@ -2,12 +2,6 @@ import type { Migration } from 'kysely/migration'
 import { signatures } from './0001-signatures.ts'
 import { sources } from './0002-sources.ts'
 import { log } from './0003-log.ts'
-import { longPaths } from './0004-long-paths.ts'
 
 /** Every step of the schema by name, in the order of the names. A step that was released never changes; a change is a new step. */
-export const MIGRATIONS: Readonly<Record<string, Migration>> = {
-  '0001-signatures': signatures,
-  '0002-sources': sources,
-  '0003-log': log,
-  '0004-long-paths': longPaths,
-}
+export const MIGRATIONS: Readonly<Record<string, Migration>> = { '0001-signatures': signatures, '0002-sources': sources, '0003-log': log }

@@ -46,7 +46,7 @@ const FAULTS: readonly (readonly [string, string | RegExp])[] = [
 
 void t.test('a store URL that is none is refused in a sentence that shows nothing of it', async (t) => {
   for (const [url, message] of FAULTS) t.throws(() => parseStoreUrl(url), { message }, url)
-  const hostile = fc.oneof(fc.string(), fc.webUrl({ validSchemes: ['postgres', 'sqlite'], withQueryParameters: true }), fc.string().map((text) => `postgres://signing@db/${text}`))
+  const hostile = fc.oneof(fc.string(), fc.string().map((text) => `postgres://${text}`), fc.string().map((text) => `postgres://signing@db/${text}`))
   fc.assert(fc.property(hostile, (url) => {
     try {
       return ['sqlite', 'postgres'].includes(parseStoreUrl(url).kind)

@@ -41,6 +41,20 @@ for (const { name: engine, skip, fresh } of ENGINES) {
     t.equal(await store.get(`${choices[0]?.signature.id as string}' or '1' = '1`), undefined)
   })
 
+  test('a path as long as a path can be is signed; one that no index takes is not listed as signed', async (t) => {
+    const store = await (await fresh(t)).open()
+    // Random: PostgreSQL compresses what it can before it measures.
+    const path = Array.from({ length: 120 }, () => randomUUID()).join('/').slice(0, 4096)
+    const file = { relativePath: path, sizeBytes: 10, modifiedAtMs: 10 }
+    const id = (await recorded(store, file)).id
+    t.equal(idOf(await store.lookUp(recording({ ...file, id }).subject)), id)
+    t.strictSame([...await store.signedAmong('nim', [file])], [])
+    const shorter = { ...file, relativePath: path.slice(0, 2600) }
+    await recorded(store, shorter)
+    t.strictSame([...await store.signedAmong('nim', [shorter])], [shorter.relativePath])
+    t.match(await store.audit(), { intact: true })
+  })
+
   test('what cannot be recorded is refused alone, whatever is wrong with it, and leaves nothing', async (t) => {
     const database = await fresh(t)
     const store = await database.open()
