@@ -118,10 +118,16 @@ const UNDONE = new Error('a probe leaves nothing behind')
 /** Writes a row and takes it back: finds a database that is read-only, locked, damaged or gone. A full disk shows only when a commit needs new room. */
 async function probe({ engine }: WriteDeps): Promise<void> {
   const undone = engine.write(async (transaction) => {
-    await transaction.insertInto('handed').values({ signature_id: 'probe', client: '' }).execute()
+    await transaction.insertInto('signatures').values(PROBE).execute()
     throw UNDONE
   }, 'volatile')
   await undone.catch((error: unknown) => {
     if (error !== UNDONE) throw error
   })
+}
+
+/** Never committed. Its id is no UUID and its leaf no leaf, so it can meet no signature. */
+const PROBE: SignatureRow = {
+  id: 'probe', signed_at: '', client: '', spki_sha256: '', root: '', relative_path: '', filename: '', size_bytes: 0, modified_at_ms: 0, sha256: '', keyid: '', algorithm: 'rsa-2048-sha256', covers: 'file',
+  signature: '', format: 'installp', source: 'path', leaf_index: -1, receipt_size: -1, artefact: 'probe', forced: 0,
 }
