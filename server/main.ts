@@ -11,6 +11,8 @@ if (isTooOld) {
   // uses again; what costs time here is OpenSSL's work, not JavaScript's.
   setFlagsFromString('--semi-space-growth-factor=1')
   setFlagsFromString('--optimize-for-size')
+  // WebAssembly is what strips the types, once per file and thread: not worth the memory of a second compiler.
+  setFlagsFromString('--liftoff-only')
   // What it does not catch itself ends the process with its stack and status 1, as Node does.
   void start()
 }

@@ -118,9 +118,9 @@ async function openParts(config: Config, { opened, listeners, open, log }: Openi
 
 /** Opens the store, and has its log say that the server starts, and at the end that it stops. */
 async function openLoggedStore(config: Config, { opened, open, keyring, log }: Pick<Opening, 'opened' | 'open' | 'log'> & Readonly<{ keyring: Keyring }>): Promise<Pick<Parts, 'store' | 'logKey'>> {
-  const { transparencyLog: { origin, key }, store: { url, passwordFile }, signatureFile, idempotency: { keepMs } } = config
+  const { transparencyLog: { origin, key }, signatureFile, idempotency: { keepMs } } = config
   const identity = await openLogKey({ origin, path: key })
-  const store = await open({ url, passwordFile, signatureFile, identity, keepMs })
+  const store = await open({ ...config.store, signatureFile, identity, keepMs })
   opened.defer(async () => await store.close())
   const keys = new Map([...keyring.values()].map(({ keyid, publicKey }) => [keyid, spkiSha256(publicKey)]))
   await store.begin({ at: clock().toISOString(), version, configurationSha256: config.sha256, keys })

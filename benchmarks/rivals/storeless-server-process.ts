@@ -10,6 +10,7 @@ import type { Store } from '../../server/store/store.ts'
 
 setFlagsFromString('--semi-space-growth-factor=1')
 setFlagsFromString('--optimize-for-size')
+setFlagsFromString('--liftoff-only')
 
 const nothing = async (): Promise<undefined> => undefined
 

@@ -474,7 +474,7 @@ export interface components {
              * @description Identifier in the catalogue.
              */
             readonly id: string;
-            /** @description Base name of the file; of the first one, where the same content was signed under several names. */
+            /** @description Base name of the file. In the catalogue and the log that of the file for which it was made, where the same content has several names. */
             readonly filename: string;
             readonly format: components["schemas"]["Format"];
             /**

@@ -39,11 +39,12 @@ export const REPLAYED_HEADER = {
   [REPLAYED]: { type: 'string', enum: ['true'], description: 'There when this is the answer to an earlier request with the same Idempotency-Key; a problem that is repeated has it too.' },
 } as const
 
-const UNITS = [[86_400_000, 'day'], [3_600_000, 'hour'], [60_000, 'minute'], [1000, 'second'], [1, 'millisecond']] as const
+const UNITS = [[86_400_000, 'day'], [3_600_000, 'hour'], [60_000, 'minute'], [1000, 'second']] as const
+const MILLISECOND = [1, 'millisecond'] as const
 
 /** A time in the largest unit that it is a whole number of. */
 function spelled(ms: number): string {
-  const [unitMs, unit] = UNITS.find(([size]) => ms % size === 0) ?? UNITS[4]
+  const [unitMs, unit] = UNITS.find(([size]) => ms % size === 0) ?? MILLISECOND
   const count = ms / unitMs
   return `${count} ${unit}${count === 1 ? '' : 's'}`
 }

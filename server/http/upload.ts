@@ -4,7 +4,7 @@ import { Type } from 'typebox'
 import { SigningError } from '../errors.ts'
 import { Keyid } from '../schemas/key.ts'
 import { refTo } from '../schemas/reference.ts'
-import { anewInQuery } from '../schemas/sign.ts'
+import { anew } from '../schemas/sign.ts'
 import { SIGNATURE_FORMS } from '../schemas/verify.ts'
 import type { Sending } from '../uploads/receive.ts'
 import { declaredDigests } from './content-digest.ts'
@@ -18,7 +18,7 @@ export const UPLOAD_BODY = Type.Unsafe<Readable>({ contentMediaType: OCTET_STREA
 const filename = Type.Optional(Type.String({ minLength: 1, maxLength: 1024, description: 'Base name of the uploaded file; for an upload only, and there it must be given.' }))
 
 /** The query of `POST /sign`. */
-export const SignUploadQuery = Type.Object({ filename, keyid: Type.Optional(refTo(Keyid)), ...anewInQuery }, { additionalProperties: false })
+export const SignUploadQuery = Type.Object({ filename, keyid: Type.Optional(refTo(Keyid)), ...anew }, { additionalProperties: false })
 
 /** The query of `POST /verify`. A signature that is longer than a URL can hold is verified by path or by digest. */
 export const VerifyUploadQuery = Type.Object(

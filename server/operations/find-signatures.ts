@@ -5,9 +5,8 @@ import { normaliseWindow } from './time-window.ts'
 
 type Deps = Readonly<{ store: Pick<Store, 'find'> }>
 
-/** How many signatures make a page unless the query says, and how many are read at once where there are no pages. */
+/** How many signatures make a page unless the query says. Where there are no pages, so many are read at once: what is signed meanwhile waits no longer than for a page. */
 const PAGE = 100
-const READ = 256
 
 /**
  * Returns a page of the signatures that this caller may see and that fit, the newest first by the order of the log. A cursor is the index
@@ -32,7 +31,7 @@ export async function* eachSignature({ store }: Deps, caller: Caller, query: Sig
   let left = query.limit ?? Number.POSITIVE_INFINITY
   for (;;) {
     signal.throwIfAborted()
-    const limit = Math.min(left, READ)
+    const limit = Math.min(left, PAGE)
     const found = await store.find({ ...search, limit })
     yield* found.map(toFound)
     left -= found.length

@@ -1,4 +1,4 @@
-import { FormatError, parseTilePath, type TileResource } from '../../formats/index.ts'
+import { parseTilePath, type FormatError, type TileResource } from '../../formats/index.ts'
 import { SigningError } from '../errors.ts'
 import type { Store } from '../store/store.ts'
 
@@ -24,7 +24,6 @@ function parsed(path: string): TileResource {
   try {
     return parseTilePath(path)
   } catch (cause) {
-    if (cause instanceof FormatError) throw new SigningError('TILE_NOT_FOUND', cause.message, { cause })
-    throw cause
+    throw new SigningError('TILE_NOT_FOUND', (cause as FormatError).message, { cause })
   }
 }

@@ -15,7 +15,8 @@ export async function keepAnswer({ store, isFinal }: KeepDeps, asked: Asked, mak
     signal.throwIfAborted()
     const run = await make()
     if (run.kind !== 'batch') return { ...run, outcomes: keptOutcomes(run, attempt, isFinal) }
-    run.outcomes.forEach(throwInterruption)
+    const interrupted = run.outcomes.find(isInterrupted)
+    if (interrupted !== undefined) throw interrupted.error
     await attempt.keep({ kind: 'batch', path: '', warnings: run.warnings }, run.outcomes.map(itemOf))
     return run
   } catch (error) {
@@ -62,16 +63,19 @@ async function* keptOutcomes({ kind, path, files, warnings, outcomes }: SignRun,
   attempt.read()
   const places = new Map(files.map((name, index) => [name, index]))
   const items: AnswerItem[] = []
-  let interrupted: Outcome | undefined
+  let interruption: unknown
   try {
     for await (const outcome of outcomes) {
-      if (isInterrupted(outcome)) interrupted ??= outcome
       // A single file that is not signed is a problem, and the whole answer.
-      if (kind === 'file' && outcome.kind === 'failed') await end(attempt, outcome.error, isFinal)
-      else items.push(itemOf(outcome, places.get(outcome.name) ?? 0))
+      if (kind === 'file' && outcome.kind === 'failed') {
+        await end(attempt, outcome.error, isFinal)
+        return yield outcome
+      }
+      if (isInterrupted(outcome)) interruption ??= outcome.error
+      items.push(itemOf(outcome, places.get(outcome.name) as number))
       yield outcome
     }
-    if (interrupted !== undefined) throwInterruption(interrupted)
+    if (interruption !== undefined) throw interruption
     await attempt.keep({ kind, path, warnings }, items)
   } finally {
     await attempt.giveUp()
@@ -89,7 +93,7 @@ function itemOf(outcome: Outcome, listed: number): AnswerItem {
   const { name } = outcome
   switch (outcome.kind) {
     case 'signed':
-      return { name, listed, kind: 'signed', signatureId: outcome.signature.id, replayed: outcome.signature.replayed }
+      return { name, listed, kind: 'signed', signatureId: outcome.signature.id, filename: outcome.signature.filename, replayed: outcome.signature.replayed }
     case 'failed': {
       const { code, message } = asSigningError(outcome.error)
       return { name, listed, kind: 'failed', code, detail: message }
@@ -102,10 +106,6 @@ function itemOf(outcome: Outcome, listed: number): AnswerItem {
 /** What was not tried to its end says nothing of what the same request would give the next time. */
 function isInterrupted(outcome: Outcome): outcome is Extract<Outcome, { kind: 'failed' }> {
   return outcome.kind === 'failed' && INTERRUPTIONS.has(asSigningError(outcome.error).code)
-}
-
-function throwInterruption(outcome: Outcome): void {
-  if (isInterrupted(outcome)) throw outcome.error
 }
 
 const INTERRUPTIONS: ReadonlySet<ErrorCode> = new Set(['REQUEST_ABORTED', 'SHUTTING_DOWN'])

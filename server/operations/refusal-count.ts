@@ -20,17 +20,15 @@ type Window = { readonly entry: RefusalEntry; readonly timer: NodeJS.Timeout; wr
  */
 export function createRefusalCount({ most = 60, windowMs = 60_000, kinds = 10_000, more }: Partial<RefusalCountOptions> & Readonly<{ more: (entry: RefusalEntry) => Promise<void> }>): RefusalCount {
   const windows = new Map<string, Window>()
-  const end = async (kind: string): Promise<void> => {
-    const window = windows.get(kind)
-    if (window === undefined) return
+  const end = async ([kind, { timer, entry, more: count }]: readonly [string, Window]): Promise<void> => {
     windows.delete(kind)
-    clearTimeout(window.timer)
-    if (window.more > 0) await more({ ...window.entry, count: window.more })
+    clearTimeout(timer)
+    if (count > 0) await more({ ...entry, count })
   }
   const open = (kind: string, entry: RefusalEntry): Window => {
-    const [oldest] = windows.keys()
-    if (windows.size >= kinds && oldest !== undefined) void end(oldest)
-    const window = { entry, timer: setTimeout(() => void end(kind), windowMs).unref(), written: 0, more: 0 }
+    const [oldest] = windows
+    if (windows.size === kinds && oldest !== undefined) void end(oldest)
+    const window: Window = { entry, timer: setTimeout(() => void end([kind, window]), windowMs).unref(), written: 0, more: 0 }
     windows.set(kind, window)
     return window
   }
@@ -45,6 +43,6 @@ export function createRefusalCount({ most = 60, windowMs = 60_000, kinds = 10_00
       window.written += 1
       return true
     },
-    close: async () => void (await Promise.all([...windows.keys()].map(end))),
+    close: async () => void (await Promise.all([...windows].map(end))),
   }
 }

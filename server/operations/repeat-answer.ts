@@ -13,10 +13,9 @@ type Finished = Extract<Asking, Readonly<{ kind: 'finished' }>>
 export async function repeatAnswer(store: Answers, asked: Asked, { requestId, head, items: count }: Finished): Promise<Answered> {
   const items = () => readItems(store, asked, count)
   if (head.kind !== 'problem') return { kind: 'run', run: await repeatedRun({ ...head, kind: head.kind }, items), requestId, repeated: true }
-  for await (const item of items()) {
-    if (item.kind === 'failed') return { kind: 'problem', error: new SigningError(item.code, item.detail), requestId }
-  }
-  throw incomplete()
+  // A problem is one failed item.
+  const [{ code, detail }] = (await Array.fromAsync(items())) as [Extract<ReadItem, Readonly<{ kind: 'failed' }>>]
+  return { kind: 'problem', error: new SigningError(code, detail), requestId }
 }
 
 type RunHead = AnswerHead & Readonly<{ kind: 'file' | 'directory' | 'batch' }>

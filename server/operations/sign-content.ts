@@ -53,7 +53,7 @@ export async function signContent(deps: SignContentDeps, context: SignContext, c
   const known = await deps.store.lookUp(subject)
   if (known !== undefined) {
     await content.settle?.()
-    return existing(known)
+    return existing(known, signable)
   }
   const { signature, records } = await deps.signer.sign(signable, key, context.signal)
   const made: Made = { signature, records: signable.info === undefined ? [] : checkRecords(records, signable.info, key.keyid) }
@@ -61,7 +61,7 @@ export async function signContent(deps: SignContentDeps, context: SignContext, c
   verifyMade(made, signable, key)
   const recorded = await deps.store.record(subject, describe(content, { key, made, at: deps.clock() }))
   // Somebody else was first: what was just made is thrown away.
-  return recorded.kind === 'recorded' ? recorded.signature : existing(recorded)
+  return recorded.kind === 'recorded' ? recorded.signature : existing(recorded, signable)
 }
 
 function subjectOf({ caller, key, anew }: SignContext, content: Content): Subject {
@@ -82,8 +82,9 @@ function artefactOf({ signable: { sha256 }, format }: Content, { keyid, publicKe
   return hash('sha256', JSON.stringify([sha256.toString('hex'), keyid, spkiSha256(publicKey), covers, format, meaning]))
 }
 
-function existing(known: Known): Signature {
-  if (known.kind === 'signed') return known.signature
+/** The signature that exists, under the name that this file has. */
+function existing(known: Known, { filename }: Signable): Signature {
+  if (known.kind === 'signed') return { ...known.signature, filename }
   const { level: { package: name, fileset, vrmf, ftype }, earlier } = known
   throw new SigningError('FILESET_LEVEL_ALREADY_SIGNED', `fileset ${fileset} ${vrmf} (${ftype}) of package ${name} was signed with other content: signature ${earlier}`, { earlier })
 }

@@ -15,17 +15,11 @@ export const SkipReason = Type.Enum(SKIP_REASONS, {
 })
 export type SkipReason = Static<typeof SkipReason>
 
-const force = 'Sign again even where the same content was signed by this key before.'
-const resign = 'Sign other content under a fileset level that was signed before; only for clients whose policy allows it.'
-
 /** What every way to ask for a signature can say about what was signed before. */
 export const anew = {
-  force: Type.Optional(Type.Boolean({ default: false, description: force })),
-  resign: Type.Optional(Type.Boolean({ default: false, description: resign })),
+  force: Type.Optional(Type.Boolean({ default: false, description: 'Sign again even where the same content was signed by this key before.' })),
+  resign: Type.Optional(Type.Boolean({ default: false, description: 'Sign other content under a fileset level that was signed before; only for clients whose policy allows it.' })),
 } as const
-
-/** The same in a query. A default would be filled in, and so stand in the query of every request. */
-export const anewInQuery = { force: Type.Optional(Type.Boolean({ description: force })), resign: Type.Optional(Type.Boolean({ description: resign })) } as const
 
 export const SignPathRequest = Type.Object(
   {

@@ -42,7 +42,7 @@ export const exampleSignature = {
 export const Signature = Type.Object(
   {
     id: Type.String({ format: 'uuid', description: 'Identifier in the catalogue.' }),
-    filename: Type.String({ description: 'Base name of the file; of the first one, where the same content was signed under several names.' }),
+    filename: Type.String({ description: 'Base name of the file. In the catalogue and the log that of the file for which it was made, where the same content has several names.' }),
     format: refTo(Format),
     source: Type.Enum(['path', 'upload', 'digest'], { type: 'string', description: 'How the content came. `digest`: the server never saw the content, and format and records are what the client said.' }),
     sha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the signed bytes, hexadecimal: the whole file, without a Digital Signature Block at its end.' }),

@@ -90,7 +90,7 @@ export async function readItems(db: Kysely<StoreTables>, { asked: { client, key 
     if (row.kind === 'skipped') return { name, listed, kind: 'skipped', reason: row.code as SkipReason }
     const signature = signatures.get(row.signature_id)
     if (signature === undefined) throw new TypeError('an answer names a signature that is gone')
-    return { name, listed, kind: 'signed', signature: { ...signature, replayed: row.replayed === 1 } }
+    return { name, listed, kind: 'signed', signature: { ...signature, filename: JSON.parse(row.detail) as string, replayed: row.replayed === 1 } }
   })
 }
 
@@ -119,7 +119,7 @@ function itemRow(place: Pick<AnswerItemRow, 'client' | 'idempotency_key' | 'posi
   const common = { ...place, listed, name: JSON.stringify(name), kind, signature_id: '', replayed: 0, code: '', detail: '' }
   switch (item.kind) {
     case 'signed':
-      return { ...common, signature_id: item.signatureId, replayed: item.replayed ? 1 : 0 }
+      return { ...common, signature_id: item.signatureId, replayed: item.replayed ? 1 : 0, detail: JSON.stringify(item.filename) }
     case 'failed':
       return { ...common, code: item.code, detail: JSON.stringify(item.detail) }
     case 'skipped':

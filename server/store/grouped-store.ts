@@ -173,12 +173,14 @@ class GroupedStore implements Store {
   }
 
   #purge(): void {
-    this.#inBackground({ kind: 'purge' })
+    this.#inBackground({ kind: 'purge' }, (isMore) => {
+      if (isMore === true && this.#closing === undefined) this.#purge()
+    })
   }
 
   /** What fails here is tried again at the next turn of the timer. */
-  #inBackground(write: Write): void {
-    this.#writes.add(write).catch(() => undefined)
+  #inBackground(write: Write, then: (result: unknown) => void = () => undefined): void {
+    this.#writes.add(write).then(then, () => undefined)
   }
 
   async #guarded<T>(message: string, action: () => Promise<T>): Promise<T> {

@@ -19,6 +19,14 @@ export interface Ledger {
   remove<T extends SealedTable>(table: T, where: Partial<Row<T>>): Promise<void>
 }
 
+/**
+ * A lone surrogate becomes U+FFFD in UTF-8, `undefined` the default of its column, and an integer may be too big to be read again: the row
+ * that is read would not weigh what the written one did.
+ */
+function isKeptAsItIs(value: unknown): boolean {
+  return typeof value === 'string' ? value.isWellFormed() : Number.isSafeInteger(value)
+}
+
 // Parameters of one statement are limited (32,766 in SQLite, 65,535 in PostgreSQL).
 const PARAMETERS_MAX = 30_000
 
@@ -41,6 +49,7 @@ export function createLedger(transaction: Transaction<StoreTables>, key: SealKey
     return rows
   }
   const insert = async <T extends SealedTable>(table: T, rows: readonly Row<T>[]): Promise<void> => {
+    if (!rows.every((row) => COLUMNS[table].every((column) => isKeptAsItIs((row as Readonly<Record<string, unknown>>)[column])))) throw new TypeError('a row has a value that the database would not keep as it is')
     const size = Math.floor(PARAMETERS_MAX / COLUMNS[table].length)
     for (let at = 0; at < rows.length; at += size) {
       await transaction.insertInto(table as SealedTable).values(rows.slice(at, at + size) as never).execute()

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import { formatProof, inclusionNodes, inclusionProof, tileInTree } from '../../formats/index.ts'
+import { FormatError, formatProof, inclusionNodes, inclusionProof, tileInTree } from '../../formats/index.ts'
 import { peekAnswer, readItems } from './answers.ts'
 import { auditTables } from './audit.ts'
 import type { Database, Looked } from './database.ts'
@@ -48,7 +48,8 @@ export function createLocalDatabase(deps: WriteDeps): Database {
     peek: async (asked) => await peekAnswer(db, asked, await engine.now()),
     items: async (asked, from) => await readItems(db, { asked, from }, identity),
     probe: async () => await probe(deps),
-    isWriteFault: (cause) => engine.isRowFault(cause),
+    // FormatError: an entry that the log cannot have. TypeError: a value that no column can.
+    isWriteFault: (cause) => cause instanceof FormatError || cause instanceof TypeError || engine.isRowFault(cause),
     close: async () => await engine.close(),
   }
 }
@@ -117,10 +118,16 @@ const UNDONE = new Error('a probe leaves nothing behind')
 /** Writes a row and takes it back: finds a database that is read-only, locked, damaged or gone. A full disk shows only when a commit needs new room. */
 async function probe({ engine }: WriteDeps): Promise<void> {
   const undone = engine.write(async (transaction) => {
-    await transaction.insertInto('handed').values({ signature_id: 'probe', client: '' }).execute()
+    await transaction.insertInto('signatures').values(PROBE).execute()
     throw UNDONE
   }, 'volatile')
   await undone.catch((error: unknown) => {
     if (error !== UNDONE) throw error
   })
+}
+
+/** Never committed. Its id is no UUID and its leaf no leaf, so it can meet no signature. */
+const PROBE: SignatureRow = {
+  id: 'probe', signed_at: '', client: '', spki_sha256: '', root: '', relative_path: '', filename: '', size_bytes: 0, modified_at_ms: 0, sha256: '', keyid: '', algorithm: 'rsa-2048-sha256', covers: 'file',
+  signature: '', format: 'installp', source: 'path', leaf_index: -1, receipt_size: -1, artefact: 'probe', forced: 0,
 }

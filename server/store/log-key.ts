@@ -1,7 +1,7 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto'
+import { createPrivateKey, createPublicKey, generateKeyPairSync, randomUUID } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { constants } from 'node:fs'
-import { mkdir, open } from 'node:fs/promises'
+import { link, mkdir, open, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { formatVerifierKey, makeVerifierKey } from '../../formats/index.ts'
 import { SigningError } from '../errors.ts'
@@ -52,24 +52,34 @@ function parseKey(pem: Buffer, path: string): KeyObject {
   return key
 }
 
-/** Replicas that start together on a shared folder end up with one key: whoever comes second reads the first one's. */
+/**
+ * Made beside its place and then linked there, so that it is never half there, and a link replaces nothing: of replicas that start together
+ * on a shared folder whoever comes second reads the first one's. On disk with its name, or a power cut would leave a log without its key.
+ */
 async function makeKey(path: string): Promise<KeyObject> {
   const { privateKey } = generateKeyPairSync('ed25519')
-  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' })
+  const draft = `${path}.${randomUUID()}`
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-    const handle = await open(path, 'wx', 0o600)
-    try {
-      await handle.writeFile(pem)
-      await handle.datasync()
-    } finally {
-      await handle.close()
-    }
+    await writeFile(draft, privateKey.export({ type: 'pkcs8', format: 'pem' }), { flag: 'wx', mode: 0o600, flush: true })
+    await link(draft, path)
+    await flushFolder(dirname(path))
     return privateKey
   } catch (cause) {
     const other = systemCode(cause) === 'EEXIST' ? await readKey(path) : undefined
     if (other !== undefined) return other
     throw storeFault('the key of the log cannot be made', cause, { path })
+  } finally {
+    await rm(draft, { force: true })
+  }
+}
+
+async function flushFolder(path: string): Promise<void> {
+  const folder = await open(path)
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
   }
 }
 

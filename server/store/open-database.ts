@@ -4,7 +4,6 @@ import { storeFault } from './faults.ts'
 import { foundLog } from './found.ts'
 import { createLocalDatabase } from './local-database.ts'
 import { deriveSealKey } from './seal.ts'
-import { openPostgres } from './postgres.ts'
 import { openSqliteEngine } from './sqlite.ts'
 import type { Engine } from './engine.ts'
 import type { DatabaseThreadData } from './thread-protocol.ts'
@@ -27,5 +26,8 @@ export async function openDatabase({ identity, keepMs, ...where }: DatabaseThrea
 
 async function openEngine({ url, passwordFile, ca }: Pick<DatabaseThreadData, 'url' | 'passwordFile' | 'ca'>): Promise<Engine> {
   const place = parseStoreUrl(url)
-  return place.kind === 'sqlite' ? await openSqliteEngine(place.path) : await openPostgres({ ...place, passwordFile, ca })
+  if (place.kind === 'sqlite') return await openSqliteEngine(place.path)
+  // Only where it is used: the driver is memory that the usual server does not need.
+  const { openPostgres } = await import('./postgres.ts')
+  return await openPostgres({ ...place, passwordFile, ca })
 }

@@ -64,8 +64,8 @@ export function sealSums({ sums: key }: SealKey, { size, hashes }: Sealed, sums:
  */
 export function openSeal({ sums: key }: SealKey, { size, hashes, salt, seal }: Omit<LogHeadRow, 'id' | 'log_key'>): Map<SealedTable, bigint> {
   try {
-    const bytes = Buffer.from(seal, 'base64')
-    const decipher = createDecipheriv('aes-256-gcm', onceKey(key, Buffer.from(salt, 'base64')), NONCE, { authTagLength: TAG_BYTES })
+    const bytes = decodeStrictly(seal)
+    const decipher = createDecipheriv('aes-256-gcm', onceKey(key, decodeStrictly(salt)), NONCE, { authTagLength: TAG_BYTES })
     decipher.setAAD(stateOf({ size, hashes })).setAuthTag(bytes.subarray(-TAG_BYTES))
     const text = Buffer.concat([decipher.update(bytes.subarray(0, -TAG_BYTES)), decipher.final()]).toString()
     const sums = JSON.parse(text) as readonly string[]
@@ -73,6 +73,13 @@ export function openSeal({ sums: key }: SealKey, { size, hashes, salt, seal }: O
   } catch (cause) {
     throw new SigningError('STORE_FAILED', 'the head of the log was not written by this server: somebody changed the database', { cause })
   }
+}
+
+/** Node reads base64 leniently; a column that was changed is changed, though it may still mean the same. */
+function decodeStrictly(base64: string): Buffer {
+  const bytes = Buffer.from(base64, 'base64')
+  if (bytes.toString('base64') !== base64) throw new TypeError('not the base64 that was written')
+  return bytes
 }
 
 function onceKey(key: KeyObject, salt: Buffer): Buffer {

@@ -4,15 +4,28 @@ import type { SignatureRow, StoreTables } from './tables.ts'
 
 type Signatures = ExpressionBuilder<StoreTables, 'signatures'>
 
-/** Returns the rows of the newest signatures that fit, in the order of the log from its end. */
-export async function searchSignatures(db: Kysely<StoreTables>, search: Search): Promise<SignatureRow[]> {
-  return await db
+/**
+ * Returns the rows of the newest signatures that fit, in the order of the log from its end. Each query walks an index that has this order as
+ * far as it can: who reads page after page must not have everything sorted for each.
+ */
+export async function searchSignatures(db: Kysely<StoreTables>, { visibleTo, ...search }: Search): Promise<SignatureRow[]> {
+  if (visibleTo === undefined) return await newest(db, search).execute()
+  const own = await newest(db, search).where('client', '=', visibleTo).execute()
+  // One query for both would sort all that the client ever had.
+  const handed = await newest(db, search)
+    .where('client', '<>', visibleTo)
+    .where('id', 'in', db.selectFrom('handed').select('signature_id').where('client', '=', visibleTo))
+    .execute()
+  return [...own, ...handed].toSorted((a, b) => b.leaf_index - a.leaf_index).slice(0, search.limit)
+}
+
+function newest(db: Kysely<StoreTables>, search: Omit<Search, 'visibleTo'>) {
+  return db
     .selectFrom('signatures')
     .selectAll()
-    .where((eb) => eb.and([...ownFilters(eb, search), ...recordFilters(eb, search), ...visibility(eb, search)]))
+    .where((eb) => eb.and([...ownFilters(eb, search), ...recordFilters(eb, search)]))
     .orderBy('leaf_index', 'desc')
     .limit(search.limit)
-    .execute()
 }
 
 function ownFilters(eb: Signatures, { sha256, keyid, client, format, since, until, before }: Search) {
@@ -29,21 +42,18 @@ function ownFilters(eb: Signatures, { sha256, keyid, client, format, since, unti
 
 function recordFilters(eb: Signatures, { package: name, fileset, vrmf, form }: Search) {
   const records = eb.selectFrom('signature_records').select('signature_id')
-  const matching = records
+  const named = records
     .$if(name !== undefined, (query) => query.where('package', '=', name as string))
     .$if(fileset !== undefined, (query) => query.where('fileset', '=', fileset as string))
     .$if(vrmf !== undefined, (query) => query.where('vrmf', '=', vrmf as string))
+  // A package and a fileset have an index and few signatures; a level alone has neither, so each signature is asked.
+  const ofRecord = name === undefined && fileset === undefined ? eb.exists(named.whereRef('signature_records.signature_id', '=', 'signatures.id')) : eb('id', 'in', named)
   return [
-    ...(name === undefined && fileset === undefined && vrmf === undefined ? [] : [eb('id', 'in', matching)]),
+    ...(name === undefined && fileset === undefined && vrmf === undefined ? [] : [ofRecord]),
     ...(form === undefined ? [] : [form === 'record' ? hasRecords(eb) : eb.not(hasRecords(eb))]),
   ]
 }
 
 function hasRecords(eb: Signatures) {
   return eb.exists(eb.selectFrom('signature_records').select('signature_id').whereRef('signature_records.signature_id', '=', 'signatures.id'))
-}
-
-function visibility(eb: Signatures, { visibleTo }: Search) {
-  if (visibleTo === undefined) return []
-  return [eb.or([eb('client', '=', visibleTo), eb('id', 'in', eb.selectFrom('handed').select('signature_id').where('client', '=', visibleTo))])]
 }

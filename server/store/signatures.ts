@@ -44,9 +44,12 @@ export function recordRows({ id, records }: Pick<Signature, 'id' | 'records'>): 
     ({ signature_id: id, position, keyid, package: name, timestamp, fileset, ftype, vrmf, signature }))
 }
 
-/** A modification time as the catalogue compares it: file systems give fractions that a column of integers cannot keep. */
+/**
+ * A modification time as the catalogue compares it: file systems give fractions that a column of integers cannot keep, and times beyond
+ * the safe integers, which could be written and not be read again.
+ */
 export function wholeMs(timeMs: number): number {
-  return Math.floor(timeMs)
+  return Math.min(Math.max(Math.floor(timeMs), Number.MIN_SAFE_INTEGER), Number.MAX_SAFE_INTEGER)
 }
 
 /** Returns the signatures of these rows with their records and receipts, in the order of the rows. */

@@ -121,6 +121,5 @@ function settle({ worker, waiting }: Running, id: number, reply: Exclude<ThreadR
 }
 
 function replyError({ fault, isWriteFault }: Extract<ThreadReply, { kind: 'failed' }>): SigningError {
-  const error = errorOf(fault)
-  return new SigningError(error.code, error.message, { ...error.facts, isWriteFault })
+  return errorOf({ ...fault, facts: { ...fault.facts, isWriteFault } })
 }

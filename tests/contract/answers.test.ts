@@ -123,20 +123,21 @@ function requestTo(root: string, signed: string) {
     parameter: fc.oneof({ weight: 3, arbitrary: fc.constantFrom('1001', '1002', '0199c1f4-5f0e-4d1a-9c53-5d3c1b7a9e21', signed, signed) }, { weight: 1, arbitrary: fc.string({ unit: 'binary', minLength: 1, maxLength: 30 }).filter((text) => text !== '.' && text !== '..' && text.isWellFormed()) }),
     contentType: fc.oneof({ weight: 3, arbitrary: fc.constant('application/json') }, { weight: 1, arbitrary: fc.constantFrom('application/json; charset=utf-8', 'text/plain', 'application/octet-stream', 'application/json;;', 'x') }),
     accept: fc.constantFrom('application/json', 'application/x-ndjson', '*/*', 'text/html'),
+    key: fc.oneof({ weight: 5, arbitrary: fc.constant({}) }, { weight: 2, arbitrary: fc.constantFrom('one', '"two"', 'no key').map((key) => ({ 'idempotency-key': key })) }),
   })
 }
 
 type Sent = ReturnType<typeof requestTo> extends fc.Arbitrary<infer T> ? T : never
 
-async function send(client: Client, { operation, body, query, search: asked, tile, parameter, contentType, accept, upload: sent, forms }: Sent): Promise<Answer> {
+async function send(client: Client, { operation, body, query, search: asked, tile, parameter, contentType, accept, key, upload: sent, forms }: Sent): Promise<Answer> {
   const { path, method } = operation
   const parameters = path === '/files' ? query : path === '/signatures' ? asked : {}
   const search = `?${new URLSearchParams(Object.entries(parameters).map(([name, value]) => [name, String(value)])).toString()}`
   const url = path.replace('{tile}', tile.split('/').map(encodeURIComponent).join('/')).replace('{form}', path.startsWith('/keys') ? forms.key : forms.signature).replace(/\{[a-z]+\}/, encodeURIComponent(parameter)) + search
   if (method === 'POST' && sent.isUpload) {
-    return await client.upload(sent.query, sent.bytes, { path, headers: { accept, ...(sent.digest === undefined ? {} : { 'content-digest': sent.digest }) } })
+    return await client.upload(sent.query, sent.bytes, { path, headers: { accept, ...key, ...(sent.digest === undefined ? {} : { 'content-digest': sent.digest }) } })
   }
-  return await client.ask(url, { method, ...(method === 'POST' ? { body, headers: { 'content-type': contentType, accept } } : { headers: { accept } }) })
+  return await client.ask(url, { method, ...(method === 'POST' ? { body, headers: { 'content-type': contentType, accept, ...key } } : { headers: { accept } }) })
 }
 
 void test('every answer to a valid or wild request is documented: its status, its media type and its body', async (t) => {

@@ -73,3 +73,9 @@ export function recording(choice: Choice = {}): Readonly<{ subject: Subject; sig
     },
   }
 }
+
+/** A real store some of whose methods are replaced, to see what the server makes of a fault. */
+export function spoiledStore(store: Store, changes: Partial<Store>): Store {
+  const names = Object.getOwnPropertyNames(Object.getPrototypeOf(store)) as (keyof Store)[]
+  return { ...Object.fromEntries(names.map((name) => [name, (store[name] as (...args: unknown[]) => unknown).bind(store)])), ...changes } as unknown as Store
+}

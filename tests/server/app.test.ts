@@ -12,6 +12,7 @@ import type { OpenedKey } from '../../server/keys/key.ts'
 import type { Made, Signer } from '../../server/signers/signer.ts'
 import type { InstallpInfo } from '../../server/packages/package-info.ts'
 import { clientNamed, makeApp, NOW, type TestApp } from '../helpers/app.ts'
+import { spoiledStore } from '../helpers/store.ts'
 import { putPackage } from '../helpers/packages.ts'
 import { eventually } from '../helpers/processes.ts'
 import { asNobody, nobodyCannotReach } from '../helpers/refusals.ts'
@@ -194,7 +195,7 @@ void t.test('listing goes page by page, looks into files, and survives what is o
 
 void t.test('a fault of the server says nothing to the client and everything to the log', async (t) => {
   const secret = () => Object.assign(new Error('open /srv/secret/key.pem'), { code: 'EIO' })
-  const test = await makeApp(t, ({ store }) => ({ store: { ...store, get: async () => await Promise.reject(secret()), signedAmong: async () => await Promise.reject(new SigningError('STORE_FAILED', 'the catalogue does not answer', { cause: secret() })), record: async () => await Promise.reject(secret()) } }))
+  const test = await makeApp(t, ({ store }) => ({ store: spoiledStore(store, { get: async () => await Promise.reject(secret()), signedAmong: async () => await Promise.reject(new SigningError('STORE_FAILED', 'the catalogue does not answer', { cause: secret() })), record: async () => await Promise.reject(secret()) }) }))
   const path = putPackage(test.root, 'PkgA')
   const responses = [await test.app.inject('/signatures/0199c1f4-5f0e-4d1a-9c53-5d3c1b7a9e21'), await test.app.inject({ url: '/files', query: { path } }), await sign(test, { path }), await sign(test, { path: test.root })]
   t.strictSame(responses.map(({ statusCode }) => statusCode), [500, 503, 500, 200])

@@ -105,7 +105,6 @@ async function createIndexes(schema: SchemaModule): Promise<void> {
   await schema.createIndex('signatures_artefact').on('signatures').columns(['artefact', 'leaf_index']).execute()
   await schema.createIndex('signatures_client').on('signatures').columns(['client', 'leaf_index']).execute()
   await schema.createIndex('signatures_keyid').on('signatures').columns(['keyid', 'leaf_index']).execute()
-  await schema.createIndex('signatures_signed_at').on('signatures').column('signed_at').execute()
   await schema.createIndex('signature_records_fileset').on('signature_records').columns(['fileset', 'vrmf']).execute()
   await schema.createIndex('signature_records_package').on('signature_records').column('package').execute()
   await schema.createIndex('handed_client').on('handed').column('client').execute()

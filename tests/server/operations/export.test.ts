@@ -129,13 +129,14 @@ void test('what a form cannot hold is a form that is not available; a fault of o
   const identity = { sans: ['URI:urn:example:bot'], spkiSha256: '', serial: '', notAfter: new Date(0) }
   const client = { name: 'bot', match: { san: 'URI:urn:example:bot' }, allow: [], keys: [], roots: [], digestOnly: false, resign: false, sees: 'all' } as const
   const caller = { identity, client, policy: [client] }
-  const store = { get: async () => ({ signature, client: 'bot' }) } as unknown as Store
+  const store = { get: async () => ({ signature, client: 'bot' }), proof: async () => undefined } as unknown as Store
   const key = { ...openedKey('file', rsaKeyPair()), installedPath: '/etc/security/certificates/x.pem' }
   const deps = (keyDirectory: string) => ({ store, keyring: new Map([['1001', key]]), dsb: { keyDirectory, allowRsa3072: true } })
   const { id } = signature
   await t.rejects(exportSignature(deps('/'), caller, { id, form: 'dsc' }), { code: 'FORM_NOT_AVAILABLE', message: /two rows are for the same fileset level/ })
   await t.rejects(exportSignature(deps('/other/'), caller, { id, form: 'dsb' }), { code: 'FORM_NOT_AVAILABLE' })
   await t.rejects(exportSignature(deps('relative/'), caller, { id, form: 'dsb' }), TypeError)
+  await t.rejects(exportSignature(deps('/'), caller, { id, form: 'proof' }), TypeError, 'a signature without an entry in the log')
 })
 
 void test('nobody exports what is not there or not theirs; both get the same answer', async (t) => {
@@ -162,8 +163,8 @@ void test('Content-Disposition names any file name, in a form for every reader',
     ['a;b=c%20.bff', 'a_b_c_20.bff.sig', 'a%3Bb%3Dc%2520.bff.sig'],
     ['__proto__', '__proto__.sig', '__proto__.sig'],
   ]
-  for (const [name, plain, encoded] of rows) {
-    const made = await signed(client, putPackage(join(root, 'odd'), 'PkgA', { filename: name }), '2048')
+  for (const [index, [name, plain, encoded]] of rows.entries()) {
+    const made = await signed(client, putPackage(join(root, 'odd'), `Pkg${index}`, { filename: name }), '2048')
     t.equal((await exported(client, made, 'sig')).headers['content-disposition'], `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`, name)
     t.equal(decodeURIComponent(encoded), `${name}.sig`)
   }

@@ -1,5 +1,8 @@
 import { hash, randomUUID } from 'node:crypto'
-import { chmodSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { connect, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse as Response } from 'fastify'
@@ -71,12 +74,12 @@ void t.test('the same key and request give the same answer again, marked, under 
   putPackages(root, 3)
   writeFileSync(join(root, 'note.txt'), 'no package')
   writeFileSync(join(root, 'broken.bff'), writePackage(packageSource()).subarray(0, 300))
-  const json = { path: root }
+  const json = { path: root, recursive: false }
   const first = await ask(app, { json }, { key: 'one' })
   t.equal(first.statusCode, 200)
   t.notOk(isRepeated(first))
   const linesBefore = lines.length
-  const again = await ask(app, { json: { recursive: false, ...json } }, { key: '"one"' })
+  const again = await ask(app, { json: { recursive: false, path: root } }, { key: '"one"' })
   t.ok(isRepeated(again))
   t.equal(again.body, first.body)
   t.not(idOf(again), idOf(first))
@@ -332,4 +335,167 @@ void t.test('a request whose server went away belongs to whoever asks when that 
   t.equal(answer.statusCode, 200)
   t.notOk(isRepeated(answer))
   t.equal((await ask(next, what, { key: 'one' })).body, answer.body)
+})
+
+/** Asks over a connection that is cut when `cut` resolves. */
+async function askAndGo(test: Test, app: FastifyInstance, { json, key, cut }: Readonly<{ json: object; key: string; cut: Promise<unknown> }>): Promise<void> {
+  const server = createServer((request, response) => app.routing(request, response)).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  test.teardown(() => server.close())
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1').on('error', () => undefined)
+  const body = JSON.stringify(json)
+  socket.write(`POST /sign HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nIdempotency-Key: ${key}\r\n\r\n${body}`)
+  await cut
+  socket.destroy()
+}
+
+void t.test('a request whose client goes away is given up, and a retry begins it anew', async (t) => {
+  let [asking, recorded] = [0, 0]
+  const [given, held] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const { app, root, requests } = await makeOnce(t, (store) => ({
+    ask: async (asked) => {
+      const answer = await store.ask(asked)
+      asking += 1
+      if (asked.key === 'unread') await held.promise
+      return answer
+    },
+    record: async (...all) => {
+      recorded += 1
+      return await store.record(...all)
+    },
+    giveUp: async (asked) => {
+      await store.giveUp(asked)
+      given.resolve()
+    },
+  }))
+  putPackages(root, 60)
+  await askAndGo(t, app, { json: { path: root }, key: 'middle', cut: eventually(() => recorded > 4) })
+  await given.promise
+  const retry = await ask(app, { json: { path: root } }, { key: 'middle' })
+  t.equal(retry.statusCode, 200)
+  t.notOk(isRepeated(retry))
+  t.ok(Object.values(retry.json<{ signatures: Record<string, { replayed: boolean }> }>().signatures).some(({ replayed }) => replayed), 'what was signed is not signed again')
+
+  const before = asking
+  await askAndGo(t, app, { json: { path: root }, key: 'unread', cut: eventually(() => asking > before) })
+  await eventually(() => requests.length === 3)
+  held.resolve()
+  t.equal((await ask(app, { json: { path: root } }, { key: 'unread' })).statusCode, 200)
+})
+
+void t.test('an answer that was made is kept, though its client went away before it had it', async (t) => {
+  const signed = Promise.withResolvers<void>()
+  const gone = Promise.withResolvers<void>()
+  const { app, requests } = await makeOnce(t, (store) => ({
+    record: async (...given) => {
+      const recorded = await store.record(...given)
+      signed.resolve()
+      await gone.promise
+      return recorded
+    },
+  }))
+  const json = item('content', { force: true })
+  await askAndGo(t, app, { json, key: 'one', cut: signed.promise })
+  await eventually(() => requests.length === 1)
+  gone.resolve()
+  let again = await ask(app, { json }, { key: 'one' })
+  for (let tries = 0; again.statusCode === 409 && tries < 100; tries += 1) again = await ask(app, { json }, { key: 'one' })
+  t.ok(isRepeated(again))
+  t.equal(again.statusCode, 200)
+})
+
+void t.test('what the deadline of a stop cut short is no answer to keep', async (t) => {
+  const stop = new AbortController()
+  const signer = stalling()
+  const { app, root, reopened } = await makeOnce(t, undefined, { ...signer.change, stop: stop.signal })
+  putPackages(root, 3)
+  const what = [{ json: { path: root } }, { json: { items: [item('a'), item('b')] } }, { json: item('content') }]
+  const answers = what.map(async (one, index) => await ask(app, one, { key: String(index) }).then(({ statusCode }) => statusCode, () => 'cut off'))
+  await eventually(() => signer.begun() === 6)
+  stop.abort(new SigningError('SHUTTING_DOWN', 'the server is shutting down'))
+  t.strictSame(await Promise.all(answers), ['cut off', 503, 503])
+  signer.go()
+  const next = await reopened()
+  for (const [index, one] of what.entries()) t.not((await ask(next, one, { key: String(index) }).catch(() => undefined))?.statusCode, 409, 'it was given up')
+})
+
+/** A directory, a batch, a digest or an upload, of which anything may fail. */
+const entries = fc.uniqueArray(fc.record({ name: fc.constantFrom('a', '10', '9', 'b b', 'ü', '__proto__', 'z'), kind: fc.constantFrom('package', 'broken', 'text', 'link', 'outside', 'directory', 'taken', '.Z') }), { selector: ({ name }) => name, maxLength: 7 })
+const items = fc.array(fc.record({ content: fc.constantFrom('a', 'b', 'c', 'a/b'), described: fc.boolean() }), { minLength: 1, maxLength: 6 })
+const scenes = fc.oneof(
+  fc.record({ kind: fc.constant('directory' as const), entries, force: fc.boolean() }),
+  fc.record({ kind: fc.constant('batch' as const), items }),
+  fc.record({ kind: fc.constant('digest' as const), items }),
+  fc.record({ kind: fc.constant('upload' as const), entries: fc.constantFrom('package', 'broken', 'text', '.Z', 'taken') }),
+)
+
+const CONTENTS: Readonly<Record<string, (name: string) => Uint8Array>> = {
+  package: (name) => writePackage(packageSource(`Pkg${hash('sha256', name).slice(0, 8)}`)),
+  // Other content each time, under a level that another package has.
+  taken: () => writePackage(packageSource('Taken', { payload: [{ path: '/usr/x', bytes: Buffer.from(randomUUID()) }] })),
+  broken: () => writePackage(packageSource()).subarray(0, 300),
+  text: () => Buffer.from('no package'),
+  '.Z': (name) => Buffer.concat([Buffer.from([0x1f, 0x9d]), Buffer.from(name)]),
+}
+
+function furnish(root: string, wanted: readonly Readonly<{ name: string; kind: string }>[]): void {
+  for (const { name, kind } of wanted) {
+    const path = join(root, name)
+    if (kind === 'directory') mkdirSync(path)
+    else if (kind === 'link') symlinkSync('nowhere', path)
+    else if (kind === 'outside') symlinkSync('/etc/hostname', path)
+    else writeFileSync(path, CONTENTS[kind]?.(name) ?? '')
+  }
+}
+
+function digestItem({ content, described }: Readonly<{ content: string; described: boolean }>): object {
+  return item(content, described ? { package: 'Taken', filesets: [{ fileset: 'Taken.rte', vrmf: '1.0.0.0' }] } : {})
+}
+
+void t.test('whatever is asked for, and whatever fails of it: the second answer is the first, byte for byte, in both forms, also after a restart', async (t) => {
+  const { app, folder, root, reopened } = await makeOnce(t)
+  const asked: Readonly<{ what: Ask; keyed: Keyed; status: number; body: string }>[] = []
+  let scene = 0
+  await fc.assert(fc.asyncProperty(scenes, async (wanted) => {
+    const place = join(root, String(scene++))
+    mkdirSync(place)
+    const what = askOf(wanted, place)
+    for (const accept of ['application/json', NDJSON]) {
+      const keyed = { key: randomUUID(), accept }
+      const first = await ask(app, what, keyed)
+      const second = await ask(app, what, keyed)
+      asked.push({ what, keyed, status: first.statusCode, body: first.body })
+      if (isRepeated(first) || !isRepeated(second) || second.statusCode !== first.statusCode || second.body !== first.body) return false
+    }
+    return true
+  }), { numRuns: count(30, 1000) })
+  t.ok(new Set(asked.map(({ status }) => status)).size > 1, 'problems among them')
+  const later = await reopened()
+  rmSync(join(folder, 'nim'), { recursive: true })
+  for (const { what, keyed, status, body } of asked) {
+    const again = await ask(later, what, keyed)
+    if (again.statusCode !== status || again.body !== body) t.fail(`${JSON.stringify(what)} ${JSON.stringify(keyed)}`)
+  }
+})
+
+function askOf(wanted: typeof scenes extends fc.Arbitrary<infer Scene> ? Scene : never, place: string): Ask {
+  switch (wanted.kind) {
+    case 'directory':
+      furnish(place, wanted.entries)
+      return { json: { path: place, force: wanted.force } }
+    case 'batch':
+      return { json: { items: wanted.items.map(digestItem) } }
+    case 'digest':
+      return { json: digestItem(wanted.items[0] as (typeof wanted.items)[number]) }
+    case 'upload':
+      return { upload: CONTENTS[wanted.entries]?.('sent') as Uint8Array }
+  }
+}
+
+void t.test('an answer of more items than one page is given again whole', async (t) => {
+  const { app } = await makeOnce(t, undefined, { bodyBytes: 1_000_000 })
+  const what = { json: { items: Array.from({ length: 600 }, (_, index) => item(index % 7 === 0 ? 'a/b' : `content ${index}`)) } }
+  const first = await ask(app, what, { key: 'one' })
+  const second = await ask(app, what, { key: 'one' })
+  t.ok(isRepeated(second) && second.body === first.body)
 })

@@ -4,6 +4,7 @@ import promises from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'tap'
 import type { Test } from 'tap'
+import { createIncidents } from '../../../server/operations/incidents.ts'
 import { signDigest } from '../../../server/operations/sign-digest.ts'
 import { sign, type SignDeps } from '../../../server/operations/sign.ts'
 import type * as signPathModule from '../../../server/operations/sign-path.ts'
@@ -49,7 +50,7 @@ async function bench(t: Test, changes: Partial<SignDeps> = {}): Promise<Bench> {
   const root = join(t.testdirName, 'nim')
   const deps = {
     roots: await openRoots([{ name: 'nim', path: root }]), keyring: new Map([['1001', openedKey('file', pair)]]), maxEntries: 100, concurrency: 2, clock,
-    signer: createEmbeddedSigner({ timestamp: { syntax: 'epoch', source: 'build' }, clock }), inspector, store, receiver: { receive: async () => await Promise.reject(new Error('no uploads here')) },
+    signer: createEmbeddedSigner({ timestamp: { syntax: 'epoch', source: 'build' }, clock }), inspector, store, incidents: createIncidents({ log: real, clock, fault: (error) => t.fail(String(error)) }), receiver: { receive: async () => await Promise.reject(new Error('no uploads here')) },
     ...changes,
   } as unknown as SignDeps
   return { root, deps, recorded }

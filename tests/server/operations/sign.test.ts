@@ -75,7 +75,7 @@ void test('what is described must be a package that AIX could store', async (t) 
     ['a digest of another kind', { digest: { sha512: 'a'.repeat(128) } }, 400, 'REQUEST_INVALID'],
     ['a size below zero', { sizeBytes: -1 }, 400, 'REQUEST_INVALID'],
     ['a path as well', { path: '/x' }, 400, 'REQUEST_INVALID'],
-    ['an unknown member', { resign: true }, 400, 'REQUEST_INVALID'],
+    ['an unknown member', { retry: true }, 400, 'REQUEST_INVALID'],
   ]
   for (const [name, changes, status, code] of rows) t.match(problemIn(await post(client, { ...item(PACKAGE), ...changes })), { status, code }, name)
   t.match(problemIn(await post(client, { ...item(PACKAGE), path: '/x' })), { errors: [{ pointer: '/digest' }, { pointer: '/sizeBytes' }, { pointer: '/filename' }] }, 'the faults name what is too much for a path')
@@ -104,7 +104,7 @@ void test('the wrapped command signs files alone: digests and other formats are 
 void test('a thousand digests are signed in one request, in their order; what fails has its problem and spoils nothing', async (t) => {
   const { client, accepts } = await scene(t)
   const contents = Array.from({ length: 1000 }, (_, index) => Buffer.from(`package ${index}`))
-  const items = contents.map((bytes, index) => item(bytes, { filename: `Pkg${index}.bff`, ...(index % 3 === 0 ? DESCRIBED : {}) }))
+  const items = contents.map((bytes, index) => item(bytes, { filename: `Pkg${index}.bff`, ...(index % 3 === 0 ? { package: 'PkgA', filesets: [{ fileset: `PkgA.part${index}`, vrmf: '1.0.0.0' }] } : {}) }))
   items[500] = item(Buffer.alloc(0), { filename: 'a/b' })
   items[501] = item(Buffer.alloc(0), { package: 'no filesets' })
   const answer = await post(client, { items })
@@ -136,7 +136,7 @@ void test('other formats get a detached signature where the configuration accept
     const signature = answer.signatures[name] as Signature
     t.match(signature, { format, source: 'path', records: [], sizeBytes: all[name].length })
     t.ok(usual.accepts(all[name], signature.signature))
-    t.match(await usual.client.signUpload(name, all[name]), { format, source: 'upload', records: [], signature: signature.signature })
+    t.match(await usual.client.signUpload(name, all[name]), { id: signature.id, filename: name, source: 'path', replayed: true, signature: signature.signature }, 'the same content is signed once')
   }
   writeFileSync(join(path, 'broken.bff'), PACKAGE.subarray(0, 200))
   t.match((await usual.client.sign({ path })).failures, { 'broken.bff': { code: 'PACKAGE_MALFORMED' } })

@@ -149,7 +149,7 @@ void test('who made it is told to those who may know: the client itself, and one
   const path = putPackage(root, 'PkgB', { filesets: FILESETS })
   const own = await signed(client, path)
   t.match(await reader.verify({ path }), { valid: true, id: own.id, client: 'release-bot' })
-  const foreign = (await reader.sign({ path, keyid: '1001' })).signatures['PkgB.1.0.0.0.bff'] as Signature
+  const foreign = (await reader.sign({ path, keyid: '1001', force: true })).signatures['PkgB.1.0.0.0.bff'] as Signature
   t.match(await client.verify({ path }), { id: own.id, client: 'release-bot' }, 'its own is found behind the newer one')
   const second = putPackage(root, 'PkgC')
   const hidden = (await reader.sign({ path: second, keyid: '1001' })).signatures['PkgC.1.0.0.0.bff'] as Signature

@@ -4,10 +4,11 @@ import { GROUP_ITEMS_MAX, GroupCommit } from '../../../server/store/group-commit
 /** A writer that keeps what it was given. `refuse` throws for a group that must fail. */
 function recordingWriter(refuse: (items: readonly number[]) => void = () => undefined) {
   const groups: (readonly number[])[] = []
-  const group = new GroupCommit<number>({
+  const group = new GroupCommit<number, string>({
     commit: async (items) => {
       groups.push(items)
       refuse(items)
+      return items.map((item) => `result of ${item}`)
     },
     isItemFault: (cause) => cause instanceof RangeError,
   })
@@ -18,7 +19,8 @@ const range = (length: number) => Array.from({ length }, (_, index) => index)
 
 void t.test('items of the same moment are committed together, up to the limit of a group', async (t) => {
   const { group, groups } = recordingWriter()
-  await Promise.all(range(GROUP_ITEMS_MAX + 3).map((item) => group.add(item)))
+  const results = await Promise.all(range(GROUP_ITEMS_MAX + 3).map((item) => group.add(item)))
+  t.same(results, range(GROUP_ITEMS_MAX + 3).map((item) => `result of ${item}`), 'each with its own result')
   t.same(groups.map(({ length }) => length), [GROUP_ITEMS_MAX, 3])
   t.same(groups.flat(), range(GROUP_ITEMS_MAX + 3), 'in the order in which they came')
 })
@@ -27,12 +29,13 @@ void t.test('items that arrive during a commit wait for it and are the next grou
   const gate = Promise.withResolvers<void>()
   const started = Promise.withResolvers<void>()
   const events: string[] = []
-  const group = new GroupCommit<string>({
+  const group = new GroupCommit<string, undefined>({
     commit: async (items) => {
       events.push(`begin ${items.join()}`)
       started.resolve()
       await gate.promise
       events.push(`end ${items.join()}`)
+      return items.map(() => undefined)
     },
     isItemFault: () => false,
   })
@@ -49,7 +52,7 @@ void t.test('an item at fault does not spoil the others of its group', async (t)
     if (items.includes(1)) throw new RangeError('one is bad')
   })
   const results = await Promise.allSettled([0, 1, 2].map((item) => group.add(item)))
-  t.same(results.map(({ status }) => status), ['fulfilled', 'rejected', 'fulfilled'])
+  t.match(results, [{ value: 'result of 0' }, { status: 'rejected', reason: RangeError }, { value: 'result of 2' }])
   t.same(groups, [[0, 1, 2], [0], [1], [2]], 'and is tried alone only once')
 })
 

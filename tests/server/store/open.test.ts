@@ -1,73 +1,85 @@
 import { readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { parseSignatureFile } from '../../../formats/signature/file.ts'
+import { parseSignatureFile } from '../../../formats/index.ts'
 import { openStore } from '../../../server/store/open.ts'
-import { catalogueEntry } from '../../helpers/catalogue-entry.ts'
+import { KEEP_MS, openTestStore, recording, TEST_LOG } from '../../helpers/store.ts'
 
 function freshLocation(test: Pick<typeof t, 'testdir'>) {
   const folder = test.testdir()
-  return { url: `sqlite:${join(folder, 'signing.db')}`, signatureFile: join(folder, 'signatures') }
+  return { path: join(folder, 'signing.db'), signatureFile: join(folder, 'signatures') }
 }
 
-void t.test('openStore opens a catalogue alone when no signature file is configured', async (t) => {
-  const { url, signatureFile } = freshLocation(t)
-  const store = await openStore({ url })
-  t.teardown(() => store.close())
-  const entry = catalogueEntry()
-  await store.record(entry)
-  t.strictSame(await store.get(entry.signature.id), { signature: entry.signature, client: entry.client })
+void t.test('openStore opens a database in a thread of its own, and closing it ends the thread', async (t) => {
+  const { path, signatureFile } = freshLocation(t)
+  const store = await openStore({ url: `sqlite:${path}`, identity: TEST_LOG, keepMs: KEEP_MS })
+  const { subject, signature } = recording()
+  const recorded = await store.record(subject, signature)
+  t.match(recorded, { kind: 'recorded', signature: { id: signature.id, receipt: { index: 0 } } })
+  t.match(await store.get(signature.id), { signature, client: 'release-bot' })
+  t.match(await store.lookUp(subject), { kind: 'signed', signature: { replayed: true } })
+  t.ok(Buffer.isBuffer(await store.tile({ level: 0, index: 0, width: 1 })))
+  t.ok(Buffer.isBuffer(await store.entries({ index: 0, width: 1 })))
+  t.equal(await store.tile({ level: 0, index: 1, width: 1 }), undefined)
+  t.strictSame(await store.signedAmong('nim', [{ relativePath: 'ppc/PkgA.bff', sizeBytes: 51_200, modifiedAtMs: 1_375_425_475_000 }]), new Set(['ppc/PkgA.bff']))
+  t.match(await store.audit(), { intact: true })
   t.equal(statSync(signatureFile, { throwIfNoEntry: false }), undefined)
-  await t.rejects(openStore({ url: 'postgres://localhost/signing' }), TypeError)
+  await store.close()
+  t.equal(statSync(`${path}-wal`, { throwIfNoEntry: false }), undefined, 'closed clean')
+  await t.rejects(openStore({ url: 'mysql://localhost/signing', identity: TEST_LOG, keepMs: KEEP_MS }), { code: 'INTERNAL' })
 })
 
-void t.test('a store with a signature file keeps each record in both places', async (t) => {
-  const location = freshLocation(t)
-  const store = await openStore(location)
-  const entries = Array.from({ length: 50 }, (_, index) => catalogueEntry({ relativePath: `${index}.bff`, filesets: [`PkgA.a${index}`, `PkgA.b${index}`] }))
-  await Promise.all(entries.map((entry) => store.record(entry)))
-  await store.record(catalogueEntry({ relativePath: 'detached', filesets: [] }))
+void t.test('a store with a signature file keeps each record in both places, and what was replayed once', async (t) => {
+  const { path, signatureFile } = freshLocation(t)
+  const store = await openTestStore(path, { signatureFile })
+  const recordings = Array.from({ length: 50 }, (_, index) => recording({ relativePath: `${index}.bff`, filesets: [`PkgA.a${index}`, `PkgA.b${index}`] }))
+  await Promise.all(recordings.map(async ({ subject, signature }) => await store.record(subject, signature)))
+  for (const { subject, signature } of recordings.slice(0, 3)) t.match(await store.record(subject, { ...signature, id: 'another' }), { kind: 'signed' })
+  const detached = recording({ relativePath: 'detached', filesets: [] })
+  await store.record(detached.subject, detached.signature)
   await store.probe()
-  for (const { signature, client } of entries) t.strictSame(await store.get(signature.id), { signature, client })
-  t.strictSame(parseSignatureFile(readFileSync(location.signatureFile)), entries.flatMap(({ signature: { records } }) => records))
-  t.equal((await store.findByDigest(entries[0]?.signature.sha256 as string)).length, 51)
-  t.equal((await store.signedAmong('nim', [{ relativePath: '7.bff', sizeBytes: 51_200, modifiedAtMs: 1_375_425_475_000 }])).size, 1)
+  t.strictSame(parseSignatureFile(readFileSync(signatureFile)), recordings.flatMap(({ signature: { records } }) => records))
   await store.close()
 })
 
 void t.test('closing writes what is waiting into both places', async (t) => {
-  const location = freshLocation(t)
-  const store = await openStore(location)
-  const recording = Promise.all(Array.from({ length: 300 }, (_, index) => store.record(catalogueEntry({ relativePath: `${index}` }))))
+  const { path, signatureFile } = freshLocation(t)
+  const store = await openTestStore(path, { signatureFile })
+  const recordings = Promise.all(Array.from({ length: 300 }, async (_, index) => {
+    const { subject, signature } = recording({ relativePath: `${index}` })
+    return await store.record(subject, signature)
+  }))
   await store.close()
-  await recording
-  t.equal(parseSignatureFile(readFileSync(location.signatureFile)).length, 300)
-  await t.rejects(store.record(catalogueEntry()), { code: 'STORE_FAILED' })
+  await recordings
+  t.equal(parseSignatureFile(readFileSync(signatureFile)).length, 300)
+  const { subject, signature } = recording()
+  await t.rejects(store.record(subject, signature), { code: 'STORE_FAILED', message: 'the store is closed' })
 })
 
-void t.test('what the catalogue refuses does not reach the signature file', async (t) => {
-  const location = freshLocation(t)
-  const store = await openStore(location)
-  t.teardown(() => store.close())
-  const entry = catalogueEntry()
-  await store.record(entry)
-  await t.rejects(store.record(entry), { code: 'STORE_FAILED' })
-  t.equal(parseSignatureFile(readFileSync(location.signatureFile)).length, 1)
+void t.test('what the database refuses does not reach the signature file', async (t) => {
+  const { path, signatureFile } = freshLocation(t)
+  const store = await openTestStore(path, { signatureFile })
+  t.teardown(async () => await store.close())
+  const { subject, signature } = recording()
+  await store.record(subject, signature)
+  const same = recording({ id: signature.id, content: 'other' })
+  await t.rejects(store.record(same.subject, same.signature), { code: 'STORE_FAILED' })
+  t.equal(parseSignatureFile(readFileSync(signatureFile)).length, 1)
 })
 
-void t.test('when the append fails, record fails, and the catalogue has the signature', async (t) => {
-  const location = freshLocation(t)
-  const store = await openStore(location)
-  t.teardown(() => store.close())
-  rmSync(location.signatureFile)
-  const entry = catalogueEntry()
-  await t.rejects(store.record(entry), { code: 'STORE_FAILED', message: /was deleted/ })
-  t.strictSame(await store.get(entry.signature.id), { signature: entry.signature, client: entry.client })
+void t.test('when the append fails, record fails, and whoever asks again gets the signature from the catalogue', async (t) => {
+  const { path, signatureFile } = freshLocation(t)
+  const store = await openTestStore(path, { signatureFile })
+  t.teardown(async () => await store.close())
+  rmSync(signatureFile)
+  const { subject, signature } = recording()
+  await t.rejects(store.record(subject, signature), { code: 'STORE_FAILED', message: /was deleted/ })
+  t.match(await store.lookUp(subject), { kind: 'signed', signature: { id: signature.id } })
   await t.rejects(store.probe(), { code: 'STORE_FAILED' })
 })
 
-void t.test('a signature file that cannot be opened leaves no catalogue open', async (t) => {
-  const { url } = freshLocation(t)
-  await t.rejects(openStore({ url, signatureFile: '/dev/null' }), { code: 'STORE_FAILED', message: /no regular file/ })
-  t.equal(statSync(`${url.slice('sqlite:'.length)}-wal`, { throwIfNoEntry: false }), undefined, 'closed clean')
+void t.test('a signature file that cannot be opened leaves no database open', async (t) => {
+  const { path } = freshLocation(t)
+  await t.rejects(openTestStore(path, { signatureFile: '/dev/null' }), { code: 'STORE_FAILED', message: /no regular file/ })
+  t.equal(statSync(`${path}-wal`, { throwIfNoEntry: false }), undefined, 'closed clean')
 })

@@ -7,9 +7,9 @@ import { formatSignatureFile, parseSignatureFile, SIGNATURE_FILE_HEADER } from '
 import type { SignatureRecord } from '../../../formats/signature/file.ts'
 import { openSignatureFile, SignatureFile } from '../../../server/store/signature-file.ts'
 import type { AppendHandle } from '../../../server/store/signature-file.ts'
-import { catalogueEntry } from '../../helpers/catalogue-entry.ts'
+import { recording } from '../../helpers/store.ts'
 
-const recordsOf = (...filesets: string[]): SignatureRecord[] => catalogueEntry({ filesets }).signature.records
+const recordsOf = (...filesets: string[]): SignatureRecord[] => recording({ filesets }).signature.records
 const readable = (path: string) => parseSignatureFile(readFileSync(path)).map(({ fileset }) => fileset)
 const systemError = (code: string) => Object.assign(new Error(`${code}: write '/var/secret'`), { code })
 
@@ -223,10 +223,10 @@ void t.test('a file that the system lets grow no further keeps only whole record
   // what tap puts there, which dies of SIGXFSZ where Node ignores it.
   const script = `
     import { openSignatureFile } from ${JSON.stringify(join(import.meta.dirname, '../../../server/store/signature-file.ts'))}
-    import { catalogueEntry } from ${JSON.stringify(join(import.meta.dirname, '../../helpers/catalogue-entry.ts'))}
+    import { recording } from ${JSON.stringify(join(import.meta.dirname, '../../helpers/store.ts'))}
     const file = await openSignatureFile(process.argv[1])
     for (let count = 0; count < 4; count++) {
-      await file.append(catalogueEntry().signature.records).then(() => console.log('kept'), (fault) => console.log(fault.code, fault.cause.code))
+      await file.append(recording({ filesets: ['PkgA.rte'] }).signature.records).then(() => console.log('kept'), (fault) => console.log(fault.code, fault.cause.code))
     }`
   const { stdout } = spawnSync('sh', ['-c', 'ulimit -f 2; exec env -i "$0" --input-type=module-typescript -e "$1" "$2"', process.execPath, script, path], { encoding: 'utf8' })
   t.equal(stdout, 'kept\nkept\nSTORE_FAILED EFBIG\nSTORE_FAILED EFBIG\n')
