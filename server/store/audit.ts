@@ -56,7 +56,7 @@ const NO_SUM = -1n
 
 async function countRows(db: Kysely<StoreTables>, table: keyof StoreTables): Promise<number> {
   const { rows } = await db.selectFrom(table).select((eb) => eb.fn.countAll<number>().as('rows')).executeTakeFirstOrThrow()
-  return Number(rows)
+  return rows
 }
 
 /** Compares the head and the nodes of the log with its leaves, and the leaves with their entries. */

@@ -1,6 +1,6 @@
 import type { Transaction } from 'kysely'
 import { addToSum, weighRow, type SealKey, type Sums } from './seal.ts'
-import { COLUMNS, KEYS, type SealedTable, type StoreTables } from './tables.ts'
+import { COLUMNS, type SealedTable, type StoreTables } from './tables.ts'
 
 type Row<T extends SealedTable> = StoreTables[T]
 
@@ -38,13 +38,15 @@ export function createLedger(transaction: Transaction<StoreTables>, key: SealKey
     sums.set(table, sum)
   }
   const select = async <T extends SealedTable>(table: T, where: Partial<Row<T>>): Promise<Row<T>[]> => {
-    const matching = transaction.selectFrom(table as SealedTable).selectAll().where((eb) => eb.and(where as never))
+    const from: SealedTable = table
+    const matching = transaction.selectFrom(from).selectAll().where((eb) => eb.and(where as never))
     return (await matching.execute()) as unknown as Row<T>[]
   }
   const remove = async <T extends SealedTable>(table: T, where: Partial<Row<T>>): Promise<Row<T>[]> => {
     const rows = await select(table, where)
     if (rows.length === 0) return rows
-    await transaction.deleteFrom(table as SealedTable).where((eb) => eb.and(where as never)).execute()
+    const from: SealedTable = table
+    await transaction.deleteFrom(from).where((eb) => eb.and(where as never)).execute()
     add(table, rows, -1n)
     return rows
   }
@@ -52,7 +54,9 @@ export function createLedger(transaction: Transaction<StoreTables>, key: SealKey
     if (!rows.every((row) => COLUMNS[table].every((column) => isKeptAsItIs((row as Readonly<Record<string, unknown>>)[column])))) throw new TypeError('a row has a value that the database would not keep as it is')
     const size = Math.floor(PARAMETERS_MAX / COLUMNS[table].length)
     for (let at = 0; at < rows.length; at += size) {
-      await transaction.insertInto(table as SealedTable).values(rows.slice(at, at + size) as never).execute()
+      const into: SealedTable = table
+      const values: readonly never[] = rows.slice(at, at + size) as never[]
+      await transaction.insertInto(into).values(values).execute()
     }
     add(table, rows, 1n)
   }
