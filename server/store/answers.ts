@@ -105,7 +105,7 @@ async function finished(db: Kysely<StoreTables>, { client, idempotency_key, requ
     .where('client', '=', client)
     .where('idempotency_key', '=', idempotency_key)
     .executeTakeFirstOrThrow()
-  return { kind: 'finished', requestId: request_id, head: { kind: kind as AnswerHead['kind'], path: JSON.parse(path) as string, warnings: JSON.parse(warnings) as Warning[] }, items: Number(items) }
+  return { kind: 'finished', requestId: request_id, head: { kind: kind as AnswerHead['kind'], path: JSON.parse(path) as string, warnings: JSON.parse(warnings) as Warning[] }, items }
 }
 
 async function forget(ledger: Ledger, { client, idempotency_key }: AnswerRow): Promise<void> {

@@ -10,7 +10,7 @@ export const log: Migration = {
   async up(db: Kysely<unknown>) {
     await createTables(db.schema)
     await extendSignatures(db)
-    await logEarlier(db as Kysely<Earlier>)
+    await logEarlier(db.withTables<Earlier>())
     await createIndexes(db.schema)
   },
 }

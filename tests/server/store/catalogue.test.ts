@@ -71,7 +71,7 @@ for (const { name: engine, skip, fresh } of ENGINES) {
     const results = await Promise.allSettled(recordings.map(async ({ subject, signature }) => await store.record(subject, signature)))
     for (const [index, result] of results.entries()) {
       if (index % 2 === 0) t.match(result, { status: 'fulfilled', value: { kind: 'recorded' } })
-      else t.match(result, { status: 'rejected', reason: { code: 'STORE_FAILED', message: 'the store could not be written' } }, `${bad[(index - 1) / 2]}`)
+      else t.match(result, { status: 'rejected', reason: { code: 'STORE_FAILED', message: 'the store could not be written' } }, String(bad[(index - 1) / 2]))
     }
     t.equal((await rowsOf(database, 'signatures')).length, 1 + bad.length)
     t.equal((await rowsOf(database, 'signature_records')).length, 1 + bad.length)

@@ -7,7 +7,7 @@ import { formatVerifierKey, makeVerifierKey } from '../../../formats/index.ts'
 import { openLogKey } from '../../../server/store/log-key.ts'
 
 const origin = 'signing-server/log'
-const pemOf = (key: KeyObject): string => key.export({ type: 'pkcs8', format: 'pem' }) as string
+const pemOf = (key: KeyObject): string => key.export({ type: 'pkcs8', format: 'pem' })
 
 void t.test('a log key that is not there is made: folder 0700, file 0600, and nothing beside it; opened again it is the same', async (t) => {
   const folder = join(t.testdir(), 'var', 'lib')
@@ -38,10 +38,10 @@ void t.test('what is no key of a log, or one that others may read, is refused an
     ['empty', '', unusable],
     ['garbage', 'no key', unusable],
     ['half', pem.slice(0, 60), unusable],
-    ['public', createPublicKey(pem).export({ type: 'spki', format: 'pem' }) as string, unusable],
+    ['public', createPublicKey(pem).export({ type: 'spki', format: 'pem' }), unusable],
     ['rsa', pemOf(generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey), unusable],
     ['x25519', pemOf(generateKeyPairSync('x25519').privateKey), unusable],
-    ['encrypted', generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'x' }) as string, unusable],
+    ['encrypted', generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'x' }), unusable],
     ['long', pem + ' '.repeat(20_000), unusable],
     ['group', pem, /^others may read the key of the log, transparencyLog\.key: chmod 600 it$/, 0o640],
     ['others', pem, /^others may read/, 0o604],
