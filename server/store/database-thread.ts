@@ -21,6 +21,8 @@ async function perform(database: Database, { id, name, args }: Call): Promise<vo
   try {
     const run = database[name] as (...args: readonly unknown[]) => Promise<unknown>
     say({ kind: 'done', id, value: await run(...args) })
+    // Nothing more is asked of a database that was closed: the thread ends.
+    if (name === 'close') port.close()
   } catch (error) {
     // A driver's error loses its class on the way, so here is where it gets a code.
     say({ kind: 'failed', id, fault: faultOf(storeFault('the store failed', error)), isWriteFault: database.isWriteFault(error) })

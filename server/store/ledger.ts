@@ -38,25 +38,24 @@ export function createLedger(transaction: Transaction<StoreTables>, key: SealKey
     sums.set(table, sum)
   }
   const select = async <T extends SealedTable>(table: T, where: Partial<Row<T>>): Promise<Row<T>[]> => {
-    const from: SealedTable = table
-    const matching = transaction.selectFrom(from).selectAll().where((eb) => eb.and(where as never))
+    const name: SealedTable = table
+    const matching = transaction.selectFrom(name).selectAll().where((eb) => eb.and(where as never))
     return (await matching.execute()) as unknown as Row<T>[]
   }
   const remove = async <T extends SealedTable>(table: T, where: Partial<Row<T>>): Promise<Row<T>[]> => {
     const rows = await select(table, where)
     if (rows.length === 0) return rows
-    const from: SealedTable = table
-    await transaction.deleteFrom(from).where((eb) => eb.and(where as never)).execute()
+    const name: SealedTable = table
+    await transaction.deleteFrom(name).where((eb) => eb.and(where as never)).execute()
     add(table, rows, -1n)
     return rows
   }
   const insert = async <T extends SealedTable>(table: T, rows: readonly Row<T>[]): Promise<void> => {
     if (!rows.every((row) => COLUMNS[table].every((column) => isKeptAsItIs((row as Readonly<Record<string, unknown>>)[column])))) throw new TypeError('a row has a value that the database would not keep as it is')
+    const name: SealedTable = table
     const size = Math.floor(PARAMETERS_MAX / COLUMNS[table].length)
     for (let at = 0; at < rows.length; at += size) {
-      const into: SealedTable = table
-      const values: readonly never[] = rows.slice(at, at + size) as never[]
-      await transaction.insertInto(into).values(values).execute()
+      await transaction.insertInto(name).values(rows.slice(at, at + size)).execute()
     }
     add(table, rows, 1n)
   }

@@ -74,7 +74,7 @@ async function readReceipts(db: Kysely<StoreTables>, rows: readonly SignatureRow
   const checkpoints = new Map(places.map(({ size }) => [size, checkpointOf(readRange(size, read), identity)]))
   return new Map(places.map((place) => [
     place.index,
-    receiptOf({ ...place, entry: entries.get(place.index) ?? '', checkpoint: checkpoints.get(place.size) as string }, read),
+    receiptOf({ ...place, entry: entries.get(place.index) as string, checkpoint: checkpoints.get(place.size) as string }, read),
   ]))
 }
 

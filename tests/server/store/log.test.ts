@@ -118,10 +118,10 @@ for (const { name: engine, skip, fresh } of ENGINES) {
     }
     for (const signature of signatures) verifyReceipt(signature)
     const page = await store.find({ limit: 1000 })
-    t.strictSame(page.map(({ signature }) => signature), [...signatures].toReversed())
+    t.strictSame(page.map(({ signature }) => signature), signatures.toReversed())
     await store.close()
     const again = await database.open()
-    t.strictSame((await again.find({ limit: 1000 })).map(({ signature }) => signature), [...signatures].toReversed(), 'and after a restart')
+    t.strictSame((await again.find({ limit: 1000 })).map(({ signature }) => signature), signatures.toReversed(), 'and after a restart')
   })
 
   test('a proof is against the newest checkpoint, brings its entry along, and verifies offline', async (t) => {

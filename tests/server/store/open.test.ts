@@ -1,7 +1,9 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { parseSignatureFile } from '../../../formats/index.ts'
+import { formatVerifierKey, makeVerifierKey, parseSignatureFile } from '../../../formats/index.ts'
+import { openDatabase } from '../../../server/store/open-database.ts'
 import { openStore } from '../../../server/store/open.ts'
 import { KEEP_MS, openTestStore, recording, TEST_LOG } from '../../helpers/store.ts'
 
@@ -81,5 +83,14 @@ void t.test('when the append fails, record fails, and whoever asks again gets th
 void t.test('a signature file that cannot be opened leaves no database open', async (t) => {
   const { path } = freshLocation(t)
   await t.rejects(openTestStore(path, { signatureFile: '/dev/null' }), { code: 'STORE_FAILED', message: /no regular file/ })
+  t.equal(statSync(`${path}-wal`, { throwIfNoEntry: false }), undefined, 'closed clean')
+})
+
+void t.test('a database whose log was begun with another key is refused and left closed', async (t) => {
+  const { path } = freshLocation(t)
+  await (await openTestStore(path)).close()
+  const { privateKey } = generateKeyPairSync('ed25519')
+  const verifierKey = formatVerifierKey(makeVerifierKey(TEST_LOG.origin, privateKey))
+  await t.rejects(openDatabase({ url: `sqlite:${path}`, identity: { ...TEST_LOG, privateKey, verifierKey }, keepMs: KEEP_MS }), { code: 'STORE_FAILED', message: /begun with another key or name/ })
   t.equal(statSync(`${path}-wal`, { throwIfNoEntry: false }), undefined, 'closed clean')
 })

@@ -61,3 +61,10 @@ void t.test('a transaction that fails in the middle leaves nothing, tables inclu
   t.equal(database.isTransaction, false)
   t.same((await db.introspection.getTables()).map(({ name }) => name), ['letters'])
 })
+
+void t.test('more statements than are kept prepared all work, the first ones again too', async (t) => {
+  const { db } = letters()
+  for (let turn = 0; turn < 2; turn++) {
+    for (let at = 0; at < 600; at++) t.same((await sql<{ at: number }>`select ${sql.lit(at)} as at`.execute(db)).rows.map((row) => row.at), [at])
+  }
+})

@@ -150,6 +150,8 @@ void t.test('a database that is damaged while it is open answers STORE_FAILED, a
     t.match(fault, { code: 'STORE_FAILED', cause: { message: /no such table/ } })
     t.notMatch(fault?.message, /table|sql|signing\.db/i, 'the message is safe')
   }
+  const results = await Promise.allSettled([1, 2].map(async () => await store.lookUp(recording().subject)))
+  for (const result of results) t.match(result, { status: 'rejected', reason: { code: 'STORE_FAILED' } }, 'each of those that were asked together')
 })
 
 void t.test('a database that cannot be trusted is refused at the start, in a sentence for the operator', async (t) => {

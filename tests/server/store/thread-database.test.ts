@@ -1,9 +1,12 @@
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
 import t from 'tap'
 import { openThreadDatabase } from '../../../server/store/thread-database.ts'
 import { createStore } from '../../../server/store/grouped-store.ts'
+import type { Call, ThreadReply } from '../../../server/store/thread-protocol.ts'
 import { KEEP_MS, recording, TEST_LOG } from '../../helpers/store.ts'
 
 const MODULE = new URL('sample-database-thread.ts', import.meta.url)
@@ -85,6 +88,35 @@ void t.test('an idle database keeps no process alive, a busy one does', async (t
   const folder = t.testdir()
   t.strictSame(run('console.log(await database.get("x"))', join(folder, 'idle.db')), { stdout: 'undefined\n', status: 0 })
   t.strictSame(run('const { subject, signature } = recording(); void database.write([{ kind: "record", recording: { subject, signature } }]).then(([{ kind }]) => console.log(kind))', join(folder, 'busy.db')), { stdout: 'recorded\n', status: 0 })
+})
+
+void t.test('the module of the thread opens the database, answers each call or says what failed, and ends once it is closed', async (t) => {
+  const module = new URL('../../../server/store/database-thread.ts', import.meta.url)
+  const worker = new Worker(module, { workerData: { ...SAMPLE, url: `sqlite:${join(t.testdir(), 'signing.db')}` } })
+  const replies: ThreadReply[] = []
+  worker.on('message', (reply: ThreadReply) => void replies.push(reply))
+  const exited = once(worker, 'exit')
+  const { subject, signature } = recording()
+  const calls: Call[] = [
+    { id: 1, name: 'write', args: [[{ kind: 'record', recording: { subject, signature } }]] },
+    { id: 2, name: 'write', args: [[{ kind: 'append', entry: {} }]] },
+    { id: 3, name: 'signedAmong', args: [] },
+    { id: 4, name: 'close', args: [] },
+  ]
+  // One after the other: `close` does not wait for the others.
+  for (const call of calls) {
+    while (replies.length < call.id) await once(worker, 'message')
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a browser's windows have origins, threads do not
+    worker.postMessage(call)
+  }
+  t.strictSame(await exited, [0])
+  t.match(replies, [
+    { kind: 'open' },
+    { kind: 'done', id: 1, value: [{ kind: 'recorded', signature: { id: signature.id } }] },
+    { kind: 'failed', id: 2, isWriteFault: true, fault: { code: 'STORE_FAILED', message: 'the store failed' } },
+    { kind: 'failed', id: 3, fault: { code: 'STORE_FAILED' } },
+    { kind: 'done', id: 4 },
+  ])
 })
 
 void t.test('the real thread has a real database: what is recorded is there when it is opened again, and a fault of one write spoils no other', async (t) => {
