@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { STORES, type Bench, type Benchmark, type StoreKind } from './harness/benchmark.ts'
 import { readMachine } from './harness/machine.ts'
-import { Unavailable, verdictOf, type Result } from './harness/measurement.ts'
+import { Unavailable, verdictOf, type Measurement, type Result } from './harness/measurement.ts'
 import { publish } from './harness/publish.ts'
 import { resultLines, type Report } from './harness/table.ts'
 
@@ -18,7 +18,7 @@ Measures the server beside something it can be compared with, both in one run, a
 
   NAME            only these benchmarks; --list names them
   --quick         small sizes and few rounds: shows that everything runs; its figures mean little
-  --rounds N      how many rounds are kept of each measurement (7; with --quick 2)
+  --rounds N      how many rounds are kept of each measurement (7; with --quick 1)
   --store KIND    where the catalogue lies: sqlite (a file) or postgres (a cluster of our own, made for the run)
   --json FILE     write the results to FILE
   --profile DIR   let the server write CPU profiles into DIR
@@ -60,7 +60,7 @@ function parseOptions(args: readonly string[], benchmarks: readonly Benchmark[])
     })
     const unknown = positionals.find((name) => !benchmarks.some((benchmark) => benchmark.name === name))
     if (unknown !== undefined) return `there is no benchmark ${unknown}; --list names them`
-    const rounds = Number(values.rounds ?? (values.quick ? 2 : 7))
+    const rounds = Number(values.rounds ?? (values.quick ? 1 : 7))
     if (!Number.isInteger(rounds) || rounds < 1) return '--rounds needs a whole number from 1'
     const store = STORES.find((kind) => kind === values.store)
     if (store === undefined) return `--store is one of ${STORES.join(', ')}`
@@ -98,15 +98,20 @@ async function runOne({ name, number, title, run }: Benchmark, options: Options,
     ...(options.profile === undefined ? {} : { profileFolder: resolve(cwd, options.profile) }),
   }
   const started = performance.now()
-  const done = (outcome: { kind: 'measured'; measurements: Awaited<ReturnType<typeof run>> } | { kind: 'failed' | 'unavailable'; reason: string }): Result =>
-    ({ benchmark: name, number, title, seconds: Math.round((performance.now() - started) / 100) / 10, ...outcome })
+  const outcome = await outcomeOf(run, bench)
+  const seconds = Math.round((performance.now() - started) / 100) / 10
+  await opened.disposeAsync().catch((error: unknown) => complain(`  ${name} did not close everything: ${String(error)}\n`))
+  await rm(folder, { recursive: true, force: true })
+  return { benchmark: name, number, title, seconds, ...outcome }
+}
+
+type Outcome = Readonly<{ kind: 'measured'; measurements: readonly Measurement[] } | { kind: 'failed' | 'unavailable'; reason: string }>
+
+async function outcomeOf(run: Benchmark['run'], bench: Bench): Promise<Outcome> {
   try {
-    return done({ kind: 'measured', measurements: await run(bench) })
+    return { kind: 'measured', measurements: await run(bench) }
   } catch (error) {
-    return done({ kind: error instanceof Unavailable ? 'unavailable' : 'failed', reason: error instanceof Error ? error.message : String(error) })
-  } finally {
-    await opened.disposeAsync().catch((error: unknown) => complain(`  ${name} did not close everything: ${String(error)}\n`))
-    await rm(folder, { recursive: true, force: true })
+    return { kind: error instanceof Unavailable ? 'unavailable' : 'failed', reason: error instanceof Error ? error.message : String(error) }
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Benchmark } from './harness/benchmark.ts'
 import { batch } from './goals/batch.ts'
 import { bytesSlope } from './goals/bytes-slope.ts'
+import { commandLine } from './goals/command-line.ts'
 import { commandSigner } from './goals/command-signer.ts'
 import { digestPerRequest } from './goals/digest-per-request.ts'
 import { directory } from './goals/directory.ts'
@@ -13,6 +14,7 @@ import { largeFiles } from './goals/large-files.ts'
 import { memory } from './goals/memory.ts'
 import { opensslXargs } from './goals/openssl-xargs.ts'
 import { original } from './goals/original.ts'
+import { overload } from './goals/overload.ts'
 import { pathPerRequest } from './goals/path-per-request.ts'
 import { responsiveness } from './goals/responsiveness.ts'
 import { upload } from './goals/upload.ts'
@@ -20,5 +22,5 @@ import { upload } from './goals/upload.ts'
 /** Every benchmark, in the order of the table of goals; what has no goal comes last. */
 export const BENCHMARKS: readonly Benchmark[] = [
   directory, largeFiles, pathPerRequest, digestPerRequest, durable, original, opensslXargs, commandSigner, hello, handshakes, upload, bytesSlope, directoryGrowth, memory,
-  responsiveness, batch, fairness,
+  responsiveness, batch, fairness, commandLine, overload,
 ]

@@ -40,8 +40,7 @@ const EXAMPLES: Readonly<Record<string, readonly (readonly [string, string])[]>>
   'log tile': [['sign log tile 0/000 --output tile', 'the hashes of the first 256 entries'], ['sign log tile entries/000.p/17', 'the first 17 entries']],
 }
 
-/** Returns the examples of a command, as they stand below its help. */
+/** Returns the examples of a command, as they stand below its help; every word has some. */
 export function examplesText(word: string): string {
-  const lines = (EXAMPLES[word] ?? []).map(([typed, does]) => `  ${typed}\n      ${does}\n`)
-  return lines.length === 0 ? '' : `\nExamples:\n${lines.join('')}`
+  return `\nExamples:\n${EXAMPLES[word]!.map(([typed, does]) => `  ${typed}\n      ${does}\n`).join('')}`
 }

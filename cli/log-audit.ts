@@ -53,7 +53,7 @@ async function print(session: Session, report: LogAuditReport, kept: KeptState):
   if (output === 'json') await terminal.out(jsonDocument({ ...report, sentence }))
   else if (output === 'ndjson') await terminal.out(jsonLine({ ...report, sentence }))
   else await terminal.out([...findings.map(({ kind, detail }) => `${kind}: ${detail}`), sentence].map((line) => `${printable(line)}\n`).join(''))
-  if (findingCount > findings.length) terminal.line(`and ${findingCount - findings.length} more of the kind`)
+  if (findingCount > findings.length) terminal.line(`and ${findingCount - findings.length} more`)
   if (history === 'rewritten') terminal.line(`hint: keep ${kept.path}: with the checkpoint in it, which the log signed, whoever runs the server can be shown what was there before`)
   for (const operation of denied) terminal.line(`warning: not compared, as this client may not ask for it: ${operation}`)
   terminal.note(`compared ${signatures} signatures`)
@@ -68,7 +68,7 @@ function historySentence({ settings }: Session, { history, size, previousSize, f
     case 'continued':
       return `history was not rewritten: ${log} has ${size} entries and continues the ${previousSize} that were seen ${state!.seenAt}${but}`
     case 'rewritten':
-      return `history was rewritten: ${log} is not the one that was seen ${state!.seenAt}: ${findings.find(({ kind }) => kind === 'history-rewritten')?.detail ?? 'see above'}`
+      return `history was rewritten: ${log} is not the one that was seen ${state!.seenAt}: ${findings.find(({ kind }) => kind === 'history-rewritten')!.detail}`
     case 'unknown':
       return `it cannot be told whether history was rewritten: ${log} cannot be read as far as the ${previousSize} entries that were seen ${state!.seenAt}`
   }

@@ -1,6 +1,7 @@
 import { FormatError, openCheckpoint, parseCheckpoint, parseNote, type Checkpoint, type TileResource, type VerifierKey } from '../formats/index.ts'
 import type { CallOptions } from './call.ts'
 import type { Client } from './client.ts'
+import { attempt } from './log-attempt.ts'
 import { createFindings, type AuditFinding, type LogFindings } from './log-finding.ts'
 import { rebuildLog, tileName, type RebuiltLog } from './log-rebuild.ts'
 import { readLogKey } from './log-receipt.ts'
@@ -87,17 +88,11 @@ export async function auditLog(given: LogAuditOptions): Promise<LogAuditReport> 
 
 /** What is not signed by the trusted key is looked at all the same: what it says about history is worth knowing. */
 function openNote({ key, findings }: Audit, note: string): Checkpoint | undefined {
-  try {
-    return openCheckpoint(note, { keys: [key] })
-  } catch (error) {
-    findings.add({ kind: 'checkpoint-untrusted', ...faultOf(error), detail: `the checkpoint is not one that the trusted key of the log signed: ${(error as Error).message}` })
-  }
-  try {
-    return parseCheckpoint(parseNote(note).text)
-  } catch (error) {
-    faultOf(error)
-    return undefined
-  }
+  const trusted = attempt(() => openCheckpoint(note, { keys: [key] }))
+  if (!(trusted instanceof FormatError)) return trusted
+  findings.add({ kind: 'checkpoint-untrusted', reason: trusted.code, detail: `the checkpoint is not one that the trusted key of the log signed: ${trusted.message}` })
+  const any = attempt(() => parseCheckpoint(parseNote(note).text))
+  return any instanceof FormatError ? undefined : any
 }
 
 async function rebuild({ client, findings, options, onProgress }: Audit, checkpoint: Checkpoint, previous: Checkpoint | undefined): Promise<RebuiltLog> {
@@ -162,16 +157,13 @@ async function readable<T>({ findings }: Audit, work: () => Promise<T>): Promise
   }
 }
 
+const UNREADABLE: ReadonlySet<string> = new Set(['STORE_FAILED', 'TILE_NOT_FOUND', 'INTERNAL'])
+
 /** A database that somebody changed shows also as what the server cannot read any more. */
 function unreadable(findings: LogFindings, error: unknown): void {
-  const isFault = error instanceof ProblemError && (error.code === 'STORE_FAILED' || error.code === 'TILE_NOT_FOUND' || error.code === 'INTERNAL')
-  const reason = isFault ? error.code : faultOf(error).reason
-  findings.add({ kind: 'unreadable', reason, detail: `the log cannot be read to its end: ${isFault ? error.detail : (error as Error).message}` })
-}
-
-function faultOf(error: unknown): Readonly<{ reason: FormatError['code'] }> {
-  if (error instanceof FormatError) return { reason: error.code }
-  throw error
+  const isFault = error instanceof FormatError || (error instanceof ProblemError && UNREADABLE.has(error.code))
+  if (!isFault) throw error
+  findings.add({ kind: 'unreadable', reason: error.code, detail: `the log cannot be read to its end: ${error instanceof FormatError ? error.message : error.detail}` })
 }
 
 function isDenied(error: unknown): boolean {

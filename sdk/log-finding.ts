@@ -32,14 +32,15 @@ export type LogFindings = Readonly<{ add: (finding: AuditFinding) => void; list:
 
 const KEPT = 1000
 
-/** Begins to collect findings, of which the first 1,000 are kept. */
+/** Begins to collect findings, of which the first 1,000 are kept, and that history was rewritten in any case. */
 export function createFindings(): LogFindings {
   const list: AuditFinding[] = []
   let count = 0
   return {
     add: (finding) => {
       count += 1
-      if (list.length < KEPT) list.push(finding)
+      // That history was rewritten is what is asked for first, however much else there is.
+      if (list.length < KEPT || finding.kind === 'history-rewritten') list.push(finding)
     },
     list,
     count: () => count,

@@ -2,6 +2,7 @@ import {
   appendLeaves, emptyRange, FormatError, formatTilePath, hashLeaf, parseBundle, parseEntry, parseTile, rangeNodes, rangeRoot, TILE_WIDTH, tilesOfTree,
   type CompactRange, type LogEntry, type TilePosition, type TileResource,
 } from '../formats/index.ts'
+import { attempt } from './log-attempt.ts'
 import type { LogFindings } from './log-finding.ts'
 
 /** Returns a tile or a bundle of the log, not verified. */
@@ -101,12 +102,8 @@ function count(kinds: Record<string, number>, bytes: Buffer, { findings, index }
 
 /** Returns an entry, or undefined for bytes that are none. */
 export function readEntry(bytes: Buffer): LogEntry | undefined {
-  try {
-    return parseEntry(bytes)
-  } catch (error) {
-    if (error instanceof FormatError) return undefined
-    throw error
-  }
+  const entry = attempt(() => parseEntry(bytes))
+  return entry instanceof FormatError ? undefined : entry
 }
 
 function compareTile(rebuilt: readonly Buffer[], hashes: readonly Buffer[], { level, index }: TilePosition, findings: LogFindings): void {

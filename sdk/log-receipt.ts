@@ -4,6 +4,7 @@ import {
 } from '../formats/index.ts'
 import type { Signature } from './generated/schema.ts'
 import { LocalFileError } from './local-error.ts'
+import { attempt } from './log-attempt.ts'
 
 /** Why nothing is proven: the fault of the proof itself, or `LOG_ENTRY_DIFFERS`: what is proven is another signature. */
 export type UnprovenReason = FormatErrorCode | 'LOG_ENTRY_DIFFERS'
@@ -56,12 +57,8 @@ function provenBy(proof: LogProof, key: VerifierKey): Extract<Proven, { valid: t
 }
 
 function judged<E extends LogEntry>(prove: () => Proven<E>): Proven<E> {
-  try {
-    return prove()
-  } catch (error) {
-    if (!(error instanceof FormatError)) throw error
-    return { valid: false, reason: error.code, detail: error.message }
-  }
+  const proven = attempt(prove)
+  return proven instanceof FormatError ? { valid: false, reason: proven.code, detail: proven.message } : proven
 }
 
 /** Returns the members in which an entry of the log says something else than a signature; `records` for the list as a whole. */
@@ -83,10 +80,7 @@ function entryOf(signature: Signature, { client, spki, replaces }: SignatureEntr
 /** A long list of records is in the log as its digest, so the bytes of the entries are compared. */
 function sameRecords(signature: Signature, expected: SignatureEntry, entry: SignatureEntry): boolean {
   if (signature.records.some(({ keyid }) => keyid !== signature.keyid)) return false
-  try {
-    return formatEntry(expected).equals(formatEntry(entry))
-  } catch {
-    // What the log could not have written is not what it has.
-    return false
-  }
+  const bytes = attempt(() => formatEntry(expected))
+  // What the log could not have written is not what it has.
+  return !(bytes instanceof FormatError) && bytes.equals(formatEntry(entry))
 }

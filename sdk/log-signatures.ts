@@ -1,5 +1,6 @@
 import { FormatError, hashLeaf, openCheckpoint, parseBundle, TILE_WIDTH, verifyInclusion, type Checkpoint, type LogEntry, type TilePosition, type VerifierKey } from '../formats/index.ts'
 import type { FoundSignature } from './generated/schema.ts'
+import { attempt } from './log-attempt.ts'
 import type { LogFindings } from './log-finding.ts'
 import { differingMembers } from './log-receipt.ts'
 import { bundlesOf, bundleTree, readAhead, readEntry, rootAt, type BundleTree, type ReadTile, type RebuiltLog } from './log-rebuild.ts'
@@ -89,11 +90,11 @@ const TREES_KEPT = 16
 
 function createReceiptCheck({ log, key }: Comparing): ReceiptCheck {
   const trees = new Map<number, BundleTree>()
-  let latest: Readonly<{ text: string; checkpoint: Checkpoint | undefined }> = { text: '', checkpoint: undefined }
-  const open = (text: string): Checkpoint | undefined => {
+  let latest: Readonly<{ text?: string; checkpoint?: Checkpoint | FormatError }> = {}
+  const open = (text: string): Checkpoint | FormatError => {
     // Signatures that were committed together share a checkpoint.
     if (latest.text !== text) latest = { text, checkpoint: attempt(() => openCheckpoint(text, { keys: [key] })) }
-    return latest.checkpoint
+    return latest.checkpoint!
   }
   let newest: BundleTree | undefined
   return ({ index: leafIndex, entry, path, checkpoint: text }, { tree }) => {
@@ -101,23 +102,15 @@ function createReceiptCheck({ log, key }: Comparing): ReceiptCheck {
     if (tree !== undefined) trees.set(tree.index, tree)
     if (trees.size > TREES_KEPT) trees.delete(Math.max(...trees.keys()))
     const checkpoint = open(text)
-    if (checkpoint === undefined) return 'wrong'
+    if (checkpoint instanceof FormatError) return 'wrong'
     const { size, root } = checkpoint
     const hashes = path.map((hash) => Buffer.from(hash, 'base64'))
-    if (attempt(() => verifyInclusion({ leafHash: hashLeaf(Buffer.from(entry)), index: leafIndex, size, path: hashes, root }) ?? true) === undefined) return 'wrong'
+    const leafHash = hashLeaf(Buffer.from(entry))
+    if (attempt(() => verifyInclusion({ leafHash, index: leafIndex, size, path: hashes, root })) instanceof FormatError) return 'wrong'
     const index = Math.floor(size / TILE_WIDTH)
     const end = index === newest?.index ? newest : trees.get(index)
     // A tree that ends too far behind, or beyond what was rebuilt, is left to the path alone.
     const known = size <= log.size && (size % TILE_WIDTH === 0 || end !== undefined)
     return known && !rootAt(log, size, end).equals(root) ? 'other history' : undefined
-  }
-}
-
-function attempt<T>(work: () => T): T | undefined {
-  try {
-    return work()
-  } catch (error) {
-    if (error instanceof FormatError) return undefined
-    throw error
   }
 }

@@ -6,8 +6,8 @@ import type { Tries } from './retry.ts'
 export type Gate<T> = Readonly<{
   /** A try begins: what comes now may have come before. */
   begin: () => void
-  /** Returns what the caller gets of a piece; undefined for what it has already. @throws ConnectionError */
-  take: (piece: T) => T | undefined
+  /** Returns what the caller gets of a piece; undefined for what it has already; an error where the answer cannot go on, however often it is asked for. */
+  take: (piece: T) => T | ConnectionError | undefined
 }>
 
 type Event = Readonly<{ event: string }>
@@ -40,7 +40,7 @@ export function eventGate(place: string): Gate<Event> {
     take: (event) => {
       if (event.event === 'listing') {
         const text = JSON.stringify(event)
-        if (listing !== undefined && listing !== text) throw new ConnectionError('ANSWER_CUT_OFF', `the answer of ${place} was cut off, and the directory changed before it could be asked for again`)
+        if (listing !== undefined && listing !== text) return new ConnectionError('ANSWER_CUT_OFF', `the answer of ${place} was cut off, and the directory changed before it could be asked for again`)
         listing = text
       }
       if (event.event === 'end') return midway ? { ...event, ...counts } : event
@@ -64,7 +64,7 @@ export function foundGate(place: string): Gate<FoundSignature> {
     begin: () => undefined,
     take: (found) => {
       const index = (found as Partial<FoundSignature>).signature?.receipt?.index
-      if (!Number.isSafeInteger(index) || index! < 0) throw new ConnectionError('ANSWER_NOT_UNDERSTOOD', `the answer of ${place} has a line that is no signature with its receipt`)
+      if (!Number.isSafeInteger(index) || index! < 0) return new ConnectionError('ANSWER_NOT_UNDERSTOOD', `the answer of ${place} has a line that is no signature with its receipt`)
       if (index! >= last) return undefined
       last = index!
       return found
@@ -79,18 +79,25 @@ export type Resumable<T> = Readonly<{ ask: () => Promise<AsyncIterable<T>>; gate
 export async function* resumed<T>({ ask, gate, tries, explain }: Resumable<T>): AsyncGenerator<T, void, undefined> {
   for (;;) {
     gate.begin()
+    let fault: ConnectionError | undefined
     try {
       for await (const piece of await ask()) {
         const fresh = gate.take(piece)
         if (fresh === undefined) continue
+        if (fresh instanceof ConnectionError) {
+          fault = fresh
+          break
+        }
         tries.progressed()
         yield fresh
       }
-      return
+      if (fault === undefined) return
     } catch (error) {
       await tries.failed(error).catch((reason: unknown) => {
         throw explain(reason)
       })
+      continue
     }
+    throw fault
   }
 }

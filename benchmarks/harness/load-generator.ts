@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { packageChunks } from '../../formats/index.ts'
-import type { DirectoryResult, LoadResult, LoadTask } from './load.ts'
+import type { ArrivalsResult, DirectoryResult, LoadResult, LoadTask } from './load.ts'
 import type { Credentials } from './place.ts'
 import { requestsOf } from './request-source.ts'
 import { createUndiciClient, type UndiciClient } from './undici-client.ts'
@@ -8,7 +8,7 @@ import { openConnection, type Request, type WireConnection } from './wire-client
 import type { WireAnswer } from './answer-parser.ts'
 
 /** Plays the clients of a benchmark; one task at a time. */
-export type LoadGenerator = Readonly<{ perform: (task: LoadTask) => Promise<LoadResult | DirectoryResult | number>; close: () => void }>
+export type LoadGenerator = Readonly<{ perform: (task: LoadTask) => Promise<LoadResult | ArrivalsResult | DirectoryResult | number>; close: () => void }>
 
 /** What can be asked, by whatever client. */
 type Asker = Pick<WireConnection, 'ask' | 'isOpen'>
@@ -33,8 +33,8 @@ export function createLoadGenerator(credentials: Credentials): LoadGenerator {
     return Array.from({ length: count }, () => client)
   }
 
-  async function directory({ port, path, fresh, accept, members }: Task<'directory'>): Promise<DirectoryResult> {
-    const request: Request = { method: 'POST', path: '/sign', body: JSON.stringify({ path, ...members }), ...(accept === undefined ? {} : { headers: { accept } }) }
+  async function directory({ port, path, fresh, members }: Task<'directory'>): Promise<DirectoryResult> {
+    const request: Request = { method: 'POST', path: '/sign', body: JSON.stringify({ path, ...members }) }
     const started = performance.now()
     const [connection] = fresh ? [await openConnection({ port, credentials })] : await connections(port, 1)
     const answer = await (connection as WireConnection).ask(request)
@@ -67,9 +67,11 @@ export function createLoadGenerator(credentials: Credentials): LoadGenerator {
   }
 
   async function handshake(port: number, ticket: Buffer | undefined): Promise<void> {
+    const resumption = ticket === undefined ? 'full' : 'resumed'
     const connection = await openConnection({ port, credentials }, ticket)
-    if (connection.isResumed() !== (ticket !== undefined)) throw new Error(`the handshake was ${ticket === undefined ? '' : 'not '}resumed`)
+    const isAsWanted = connection.isResumed() === (ticket !== undefined)
     await connection.leave()
+    if (!isAsWanted) throw new Error(`a handshake that was to be ${resumption} was not`)
   }
 
   async function newTicket(port: number): Promise<Buffer> {
@@ -84,6 +86,8 @@ export function createLoadGenerator(credentials: Credentials): LoadGenerator {
       switch (task.kind) {
         case 'requests':
           return await drive(task.client === 'undici' ? library(task) : await connections(task.port, task.connections), task)
+        case 'arrivals':
+          return await arrive(await connections(task.port, task.connections), task)
         case 'directory':
           return await directory(task)
         case 'upload':
@@ -101,13 +105,59 @@ export function createLoadGenerator(credentials: Credentials): LoadGenerator {
 /** Keeps every connection busy until the extent is reached; the clock stops with the last answer. */
 async function drive(askers: readonly Asker[], { source, extent, paceMs, tolerant = false }: Task<'requests'>): Promise<LoadResult> {
   const next = requestsOf(source)
+  const tally = createTally(tolerant)
+  let begun = 0
+  const mayGoOn = () => ('requests' in extent ? begun < extent.requests : tally.elapsedMs() < extent.durationMs)
+  await Promise.all(askers.map(async (asker) => {
+    while (mayGoOn() && asker.isOpen()) {
+      begun += 1
+      await tally.ask(asker, next())
+      if (paceMs !== undefined) await delay(paceMs)
+    }
+  }))
+  return tally.result()
+}
+
+/** How often arrivals are dealt out. */
+const TICK_MS = 5
+
+/** Sends requests at a rate, each on a connection that is free; ends when the last is answered. */
+async function arrive(askers: readonly Asker[], { source, perSecond, durationMs }: Task<'arrivals'>): Promise<ArrivalsResult> {
+  const next = requestsOf(source)
+  const tally = createTally(true)
+  const free = [...askers]
+  const running = new Set<Promise<void>>()
+  let [begun, withheld] = [0, 0]
+  const begin = async (asker: Asker): Promise<void> => {
+    await tally.ask(asker, next())
+    if (asker.isOpen()) free.push(asker)
+  }
+  for (let ms = tally.elapsedMs(); ms < durationMs; ms = tally.elapsedMs()) {
+    for (const due = (ms / 1000) * perSecond; begun + withheld < due;) {
+      const asker = free.shift()
+      if (asker === undefined) withheld += 1
+      else {
+        begun += 1
+        const asked = begin(asker)
+        running.add(asked)
+        void asked.finally(() => running.delete(asked))
+      }
+    }
+    await delay(TICK_MS)
+  }
+  await Promise.all(running)
+  return { ...tally.result(), withheld }
+}
+
+type Tally = Readonly<{ ask: (asker: Asker, request: Request) => Promise<void>; elapsedMs: () => number; result: () => LoadResult }>
+
+/** Counts what is answered, and how. @throws Error (from `ask`) unless tolerant, for an answer other than 200 and for none */
+function createTally(tolerant: boolean): Tally {
   const latenciesMs: number[] = []
   const refusals: Record<string, number> = {}
-  let broken = 0
-  let retryAfterMissing = 0
-  let begun = 0
+  let [broken, retryAfterMissing] = [0, 0]
   const started = performance.now()
-  const mayGoOn = () => ('requests' in extent ? begun < extent.requests : performance.now() - started < extent.durationMs)
+  const elapsedMs = () => performance.now() - started
   const judge = (answer: WireAnswer, ms: number): void => {
     if (answer.status === 200) return void latenciesMs.push(ms)
     if (!tolerant) throw new Error(refusalText(answer))
@@ -115,26 +165,22 @@ async function drive(askers: readonly Asker[], { source, extent, paceMs, toleran
     refusals[refusal] = (refusals[refusal] ?? 0) + 1
     if (answer.status === 503 && !/\r\nretry-after: /i.test(answer.head)) retryAfterMissing += 1
   }
-  const one = async (asker: Asker): Promise<void> => {
-    const asked = performance.now()
-    try {
-      judge(await asker.ask(next()), performance.now() - asked)
-    } catch (error) {
-      if (!tolerant) throw error
-      broken += 1
-    }
-    if (paceMs !== undefined) await delay(paceMs)
+  return {
+    ask: async (asker, request) => {
+      const asked = elapsedMs()
+      try {
+        judge(await asker.ask(request), elapsedMs() - asked)
+      } catch (error) {
+        if (!tolerant) throw error
+        broken += 1
+      }
+    },
+    elapsedMs,
+    result: () => ({ elapsedMs: elapsedMs(), answered: latenciesMs.length, latenciesMs, refusals, broken, retryAfterMissing }),
   }
-  await Promise.all(askers.map(async (asker) => {
-    while (mayGoOn() && asker.isOpen()) {
-      begun += 1
-      await one(asker)
-    }
-  }))
-  return { elapsedMs: performance.now() - started, answered: latenciesMs.length, latenciesMs, refusals, broken, retryAfterMissing }
 }
 
-/** How many signatures a SignAnswer holds, as JSON or as events. @throws Error when anything in it failed */
+/** How many signatures a SignAnswer holds. @throws Error when anything in it failed */
 function countSigned(answer: WireAnswer): number {
   if (answer.status !== 200) throw new Error(refusalText(answer))
   const text = answer.body.toString()

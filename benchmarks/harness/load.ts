@@ -8,11 +8,13 @@ export type Extent = Readonly<{ requests: number } | { durationMs: number }>
 
 /**
  * What a load process is asked to do. Connections are kept from one task to the next. Without `client` it is our own few lines of HTTP,
- * which cost the machine least; `undici` is what a program in Node usually has. `paceMs`: a pause behind each answer.
+ * which cost the machine least; `undici` is what a program in Node usually has. `paceMs`: a pause behind each answer. `arrivals` come at
+ * their rate whatever the server does, as those of many clients do, as long as one of the connections is free.
  */
 export type LoadTask = Readonly<
   | { kind: 'requests'; port: number; connections: number; source: RequestSource; extent: Extent; client?: 'wire' | 'undici'; paceMs?: number; tolerant?: boolean }
-  | { kind: 'directory'; port: number; path: string; fresh: boolean; accept?: string; members: Readonly<Record<string, unknown>> }
+  | { kind: 'arrivals'; port: number; connections: number; source: RequestSource; perSecond: number; durationMs: number }
+  | { kind: 'directory'; port: number; path: string; fresh: boolean; members: Readonly<Record<string, unknown>> }
   | { kind: 'upload'; port: number; source: PackageSource; filename: string }
   | { kind: 'handshakes'; port: number; connections: number; count: number; resumed: boolean }
 >
@@ -23,12 +25,16 @@ export type LoadTask = Readonly<
  */
 export type LoadResult = Readonly<{ elapsedMs: number; answered: number; latenciesMs: readonly number[]; refusals: Readonly<Record<string, number>>; broken: number; retryAfterMissing: number }>
 
+/** What came of arrivals: a tolerant load, and how many could not be sent because no connection was free. */
+export type ArrivalsResult = LoadResult & Readonly<{ withheld: number }>
+
 /** What came of signing a directory: how long until the last byte of the answer, and how many signatures it held. Failures are an error. */
 export type DirectoryResult = Readonly<{ elapsedMs: number; signed: number; bytes: number }>
 
 /** The process that plays the clients. */
 export type Load = Readonly<{
   requests: (task: Omit<Extract<LoadTask, { kind: 'requests' }>, 'kind'>) => Promise<LoadResult>
+  arrivals: (task: Omit<Extract<LoadTask, { kind: 'arrivals' }>, 'kind'>) => Promise<ArrivalsResult>
   directory: (task: Omit<Extract<LoadTask, { kind: 'directory' }>, 'kind'>) => Promise<DirectoryResult>
   /** Resolves with how long the upload took, in milliseconds, until its answer was there. */
   upload: (task: Omit<Extract<LoadTask, { kind: 'upload' }>, 'kind'>) => Promise<number>
@@ -46,6 +52,7 @@ export async function startLoad(credentials: Credentials, opened: AsyncDisposabl
   await peer.ask(credentials)
   return {
     requests: async (task) => (await peer.ask({ kind: 'requests', ...task })) as LoadResult,
+    arrivals: async (task) => (await peer.ask({ kind: 'arrivals', ...task })) as ArrivalsResult,
     directory: async (task) => (await peer.ask({ kind: 'directory', ...task })) as DirectoryResult,
     upload: async (task) => (await peer.ask({ kind: 'upload', ...task })) as number,
     handshakes: async (task) => (await peer.ask({ kind: 'handshakes', ...task })) as number,

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { ftruncateSync, mkdirSync, closeSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { parse } from 'yaml'
 import { packageChunks, type PackageSource } from '../../formats/index.ts'
 
 const KIB = 1024
@@ -44,8 +45,11 @@ function noise(seed: string, length: number): Buffer {
   return Buffer.alloc(length, block)
 }
 
-/** Members of a request that signs what may have been signed before: a benchmark wants a new signature each time, where the server can be asked for one. */
-export function signingAnew(openapi: string): Readonly<Record<string, unknown>> {
-  const request = /\n {4}SignPathRequest:\n(?: {6}.*\n)+/.exec(openapi)?.[0] ?? ''
-  return /\n {8}force:\n/.test(request) ? { force: true } : {}
+/**
+ * Members of a request that signs what may have been signed before: a benchmark wants a new signature each time, where the server can be
+ * asked for one. `openapi` is the text of its document.
+ */
+export function signingAnew(openapi: string): Readonly<{ force?: true }> {
+  const { components } = parse(openapi) as { components: { schemas: { SignPathRequest: { properties: Record<string, unknown> } } } }
+  return 'force' in components.schemas.SignPathRequest.properties ? { force: true } : {}
 }

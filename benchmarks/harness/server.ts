@@ -8,6 +8,7 @@ import { cleanEnvironment, endChild } from './child.ts'
 import { Unavailable } from './measurement.ts'
 import { writeConfig, type ConfigMembers, type Place } from './place.ts'
 import { startPostgres } from './postgres.ts'
+import { portsIn } from './server-log.ts'
 
 /** The server under test: its process, its service port, and its log so far. */
 export type BenchServer = Readonly<{ pid: number; port: number; adminPort: number; log: () => string; close: () => Promise<void> }>
@@ -50,15 +51,4 @@ async function listening(child: ChildProcess, read: () => string): Promise<Reado
   const end = read().slice(-1000)
   if (end.includes('store.url') || end.includes('/store/url')) throw new Unavailable(`the server does not take this store: ${end.trim()}`)
   throw new Error(`the server did not start:\n${end}`)
-}
-
-/** Returns the ports by listener in a log of the server. */
-export function portsIn(log: string): ReadonlyMap<string, number> {
-  const ports = new Map<string, number>()
-  for (const line of log.split('\n').slice(0, -1)) {
-    if (!line.includes('"msg":"listening"')) continue
-    const { listener, port } = JSON.parse(line) as { listener: string; port: number }
-    ports.set(listener, port)
-  }
-  return ports
 }

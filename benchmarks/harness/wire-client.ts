@@ -71,7 +71,10 @@ function wireConnection(socket: TLSSocket, { port, ticket }: Readonly<{ port: nu
       await sent
       return answer
     },
-    close: () => void socket.destroy(),
+    close: () => {
+      breakWith(new Error('the connection was closed on this side'))
+      socket.destroy()
+    },
     leave: async () => {
       const closed = once(socket, 'close')
       socket.end()

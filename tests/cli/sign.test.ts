@@ -4,8 +4,9 @@ import { Writable } from 'node:stream'
 import t, { type Test } from 'tap'
 import type { SignEvent } from '../../sdk/index.ts'
 import { parseSignatureFile } from '../../formats/index.ts'
-import { answerProblem, problem, scriptedServer } from '../sdk/scripted-server.ts'
+import { answerJson, answerProblem, problem, scriptedServer } from '../sdk/scripted-server.ts'
 import { abort, answerEvents, capture, flagsFor, sign, signature, type Given, type Said } from './harness.ts'
+import { packageFolder, SIGNED, signAnswer } from './package-folder.ts'
 
 const DIR = '/export/nim/lpp_source/installp/ppc'
 const FILES = ['.toc', 'PkgA.1.0.0.0.bff', 'PkgB.7.3.2.1.U', 'broken.bff']
@@ -190,12 +191,44 @@ void t.test('records are printed when their turn comes, long before the run ends
   t.equal(stdout.said(), TEXT)
 })
 
+void t.test('a run whose answer was cut off goes on, and prints what it would have printed', async (t) => {
+  let asked = 0
+  const { stdout, status } = await signAgainst(t, (response) => answerEvents(response, (asked += 1) === 1 ? RUN.slice(0, 4) : RUN), [DIR])
+  t.strictSame([status, stdout, asked], [1, TEXT, 2])
+})
+
+void t.test('--force, --resign and --idempotency-key go where the request goes, by path, sent and by digest', async (t) => {
+  const here = packageFolder(t)
+  const server = await scriptedServer(t, (response, { headers, body }) => {
+    response.setHeader('idempotent-replayed', 'true')
+    if (headers['content-type'] === 'application/octet-stream') return answerJson(response, signAnswer())
+    if (body.includes('"items"')) return answerJson(response, { items: [{ filename: 'PkgA.bff', signature: SIGNED }], warnings: [] })
+    return answerEvents(response, RUN)
+  })
+  const flags = await flagsFor(server)
+  const anew = ['--force', '--resign', '--idempotency-key', 'build-17']
+  const said = await sign([...flags, ...anew, DIR])
+  t.match(said.stderr, 'this is the answer of an earlier run with the same --idempotency-key\n')
+  t.match(await sign([...flags, ...anew, '--upload', 'PkgA.bff'], { cwd: here }), { status: 0 })
+  t.match(await sign([...flags, ...anew, '--digest', 'PkgA.bff'], { cwd: here }), { status: 0 })
+  t.match(server.seen.map(({ headers }) => headers['idempotency-key']), Array(3).fill('"build-17"'))
+  t.match(JSON.parse(server.seen[0]!.body), { force: true, resign: true })
+  t.equal(server.seen[1]!.url, '/sign?filename=PkgA.bff&force=true&resign=true')
+  t.match(JSON.parse(server.seen[2]!.body), { force: true, resign: true, items: [{ filename: 'PkgA.bff' }] })
+  t.match(await sign([...flags, '--idempotency-key', 'k', '--upload', '*.bff'], { cwd: here }), { status: 2, stderr: 'sign: --idempotency-key goes with one file: each file is a request of its own\n' })
+})
+
 void t.test('an answer that is cut off prints what was signed, and is 3', async (t) => {
-  const { status, stdout, stderr } = await signAgainst(t, RUN.slice(0, 4), [DIR])
+  // Asked for again, the directory is another one by then; where it is the same, the run goes on.
+  const cutOff = () => {
+    let asked = 0
+    return (response: ServerResponse) => answerEvents(response, (asked += 1) === 1 ? RUN.slice(0, 4) : [{ ...LISTING, files: [] }])
+  }
+  const { status, stdout, stderr } = await signAgainst(t, cutOff(), [DIR])
   t.equal(status, 3)
   t.equal(stdout, HEADING + LINES_B)
   t.match(stderr, '\nbroken.bff: PACKAGE_MALFORMED the package is cut off\ncut off: signed 1 of 4 files, failed 1, skipped 1\nsign: answer cut off: ')
-  const live = await signAgainst(t, RUN.slice(0, 4), [DIR], { columns: 80 })
+  const live = await signAgainst(t, cutOff(), [DIR], { columns: 80 })
   t.match(live.stderr, 'cut off: signed 1 of 4 files')
   t.notMatch(live.stderr.slice(live.stderr.indexOf('cut off: ')), '\r', 'the bar is gone')
   const first = await signAgainst(t, RUN.slice(1), [DIR])

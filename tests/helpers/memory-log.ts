@@ -109,7 +109,7 @@ function tileOf(entries: readonly Buffer[], path: string): Buffer {
 }
 
 /** A log that has one entry again and again: every subtree of a level has the same hash, so it can be as long as one likes and takes no room. */
-export function repeatedLog(entry: Buffer, size: number): Pick<MemoryLog, 'client' | 'logKey'> {
+export function repeatedLog(entry: Buffer, size: number): MemoryLog {
   const levels = [hashLeaf(entry)]
   while (levels.length < 53) levels.push(hashNode(levels.at(-1)!, levels.at(-1)!))
   const root = rangeRoot({ size, hashes: rangeNodes(size).map(({ level }) => levels[level]!) })
@@ -118,8 +118,9 @@ export function repeatedLog(entry: Buffer, size: number): Pick<MemoryLog, 'clien
     const resource = parseTilePath(`tile/${path}`)
     return resource.kind === 'entries' ? formatBundle(Array<Buffer>(resource.width).fill(entry)) : Buffer.concat(Array<Buffer>(resource.width).fill(levels[resource.level * 8]!))
   }
-  const { client, logKey } = memoryLog(0)
-  return { logKey, client: (change) => client({ getCheckpoint: async () => checkpoint, getTile: async (request) => tile(request.tile), ...change }) }
+  const empty = memoryLog(0)
+  const client: MemoryLog['client'] = (change) => empty.client({ getCheckpoint: async () => checkpoint, getTile: async (request) => tile(request.tile), ...change })
+  return { ...empty, checkpoint: () => checkpoint, tile, client }
 }
 
 /** The problem that a server answers with. */

@@ -150,10 +150,11 @@ void t.test('events that were cut off are asked for again with the same key, and
   ]
   t.strictSame(await all(client.signEvents({ path: '/p' })), [listing, of('b'), warning, of('a'), of('a'), { event: 'end', signed: 0, failed: 0, skipped: 3 }])
   t.equal(new Set(server.seen.map(({ headers }) => headers['idempotency-key'])).size, 1)
-  answers = [line(listing), line({ ...listing, files: ['a'] })]
-  // A listing that differs is no reason to hope; the tries that are left are not used up.
-  await t.rejects(all(client.signEvents({ path: '/p' })), { code: 'ANSWER_CUT_OFF', detail: /the directory changed/ })
-  t.equal(answers.length, 0)
+  answers = [line(listing), line({ ...listing, files: ['a'] }), line(listing)]
+  const hopeful = createClient({ ...server.as('release-bot'), ...FAST })
+  await t.rejects(all(hopeful.signEvents({ path: '/p' })), { code: 'ANSWER_CUT_OFF', detail: /the directory changed/ })
+  t.equal(answers.length, 1, 'a listing that differs is no reason to hope')
+  await hopeful.close()
   await client.close()
 })
 
@@ -169,7 +170,7 @@ void t.test('findAllSignatures yields what the server sends line by line, each o
   const client = createClient({ ...server.as('release-bot'), ...FAST })
   answers = [[line(found(7)) + line(found(5)), false], [line(found(9)) + line(found(7)) + line(found(5)) + line(found(0)), true]]
   t.strictSame(await all(client.findAllSignatures({ client: 'bot' })), [found(7), found(5), found(0)])
-  t.strictSame(server.seen.map(({ url, headers }) => `${url} ${headers.accept}`), Array(2).fill('/signatures?client=bot application/x-ndjson'))
+  t.strictSame(server.seen.map(({ url, headers }) => `${url} ${String(headers.accept)}`), Array(2).fill('/signatures?client=bot application/x-ndjson'))
   answers = [['', true]]
   t.strictSame(await all(client.findAllSignatures()), [])
   for (const wrong of [{}, { signature: {} }, { signature: { receipt: { index: 'x' } } }]) {

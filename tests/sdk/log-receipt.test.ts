@@ -57,4 +57,5 @@ void t.test('what is no key of a log is refused before anything is looked at', a
   for (const text of ['', 'nonsense', log.logKey.replace('+', ' ')]) t.throws(() => readLogKey(text), { name: 'LocalFileError', code: 'LOG_KEY_UNUSABLE' })
   t.throws(() => verifyReceipt(signature, ''), { code: 'LOG_KEY_UNUSABLE' })
   t.throws(() => verifyProof('', ''), { code: 'LOG_KEY_UNUSABLE' })
+  t.throws(() => verifyReceipt({ ...signature, receipt: undefined } as unknown as Signature, log.logKey), TypeError, 'a mistake of the programmer is no proof that fails')
 })

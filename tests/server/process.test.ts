@@ -1,10 +1,14 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { connect as connectTls } from 'node:tls'
+import pino from 'pino'
 import t from 'tap'
+import { loadConfig } from '../../server/config/load.ts'
+import { startServer } from '../../server/process.ts'
 import { clientOf } from '../helpers/client.ts'
 import { startInProcess } from '../helpers/in-process.ts'
 import { putPackage } from '../helpers/packages.ts'
+import { makePlace } from '../helpers/place.ts'
 import { testPki } from '../helpers/pki.ts'
 
 void t.test('a server signs on both ports, counts what it does, and closes everything', async (t) => {
@@ -38,4 +42,16 @@ void t.test('what never became a request is counted, and a wrapped command is pr
   const admin = await clientOf(t, running.adminUrl)
   t.match(await admin.ask('/metrics'), { text: /^signing_requests_total\{operation="other",code="REQUEST_MALFORMED"\} 1$/m })
   t.match(await admin.ask('/health/ready'), { status: 503, text: /"signer":"SIGNER_NOT_AVAILABLE"/ })
+})
+
+void t.test('the store is opened in the way that is given, where one is, from the configuration', async (t) => {
+  const place = await makePlace(t)
+  const config = await loadConfig(place.configure({ store: { url: 'sqlite:other.db' } }))
+  const asked: unknown[] = []
+  const open = async (location: unknown): Promise<never> => {
+    asked.push(location)
+    throw new Error('no such store')
+  }
+  await t.rejects(startServer(config, pino({ level: 'silent' }), open), { message: 'no such store' })
+  t.match(asked, [{ url: `sqlite:${place.folder}/other.db` }])
 })
