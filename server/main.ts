@@ -18,6 +18,8 @@ if (isTooOld) {
 }
 
 async function start(): Promise<void> {
+  const { keepCompiled } = await import('./compile-cache.ts')
+  keepCompiled(import.meta.url)
   const { runCommand } = await import('./command.ts')
   process.exitCode = await runCommand(process.argv.slice(2))
 }
