@@ -39,6 +39,7 @@ export const ERROR_CODES = [
   // the key and the signer
   'KEYID_REQUIRED',
   'KEY_NOT_AVAILABLE',
+  'KEY_NOT_SUITABLE',
   'SIGNER_BUSY',
   'SIGNER_NOT_AVAILABLE',
   'SIGNER_TIMEOUT',

@@ -10,7 +10,7 @@ import { createMetrics, type Metrics } from './http/metrics.ts'
 import { identityOf } from './identity/client.ts'
 import { checkTls, tlsOptions, type TlsMaterial } from './identity/tls.ts'
 import { readValidity } from './identity/validity.ts'
-import type { Keyring } from './keys/key.ts'
+import { isHeld, type Keyring } from './keys/key.ts'
 import { openKeys } from './keys/open.ts'
 import { probeKey } from './keys/probe.ts'
 import { createInspector, type Inspector } from './packages/inspect.ts'
@@ -93,7 +93,7 @@ async function openParts(config: Config, opened: AsyncDisposableStack, listeners
   checkTls(tls)
   const pool = createThreadPool({ module: WORKER_MODULE, size: availableParallelism(), maxWaiting: limits.waitingFiles })
   opened.defer(async () => await pool.close())
-  const keyring = await openKeys(config.keys, pool)
+  const keyring = await openKeys(config.keys, { pool, maxWholeBytes: limits.wholeFileBytes })
   const store = await openStore({ url: config.store.url, signatureFile: config.signatureFile })
   opened.defer(async () => await store.close())
   const inspector = createInspector({ pool, maxFileBytes: limits.fileBytes, accept: config.formats.accept })
@@ -165,6 +165,6 @@ function connectionDeps(config: Config, { tls, metrics }: Parts): Omit<Connectio
 }
 
 function probesOf({ store, signer, keyring }: Parts): Readonly<Record<string, Probe>> {
-  const keys = [...keyring.values()].flatMap((key) => (key.kind === 'file' ? [[`key ${key.keyid}`, async () => await probeKey(key)] as const] : []))
+  const keys = [...keyring.values()].flatMap((key) => (isHeld(key) ? [[`key ${key.keyid}`, async () => await probeKey(key)] as const] : []))
   return { store: async () => await store.probe(), signer: async () => await signer.probe(), ...Object.fromEntries(keys) }
 }

@@ -189,7 +189,7 @@ export interface components {
          * @description Stable code; docs/errors.md explains each.
          * @enum {string}
          */
-        readonly ErrorCode: "REQUEST_MALFORMED" | "REQUEST_INVALID" | "REQUEST_TIMEOUT" | "REQUEST_ABORTED" | "HEADERS_TOO_LARGE" | "BODY_MALFORMED" | "BODY_TOO_LARGE" | "CONTENT_TYPE_UNSUPPORTED" | "ROUTE_NOT_FOUND" | "CLIENT_UNKNOWN" | "OPERATION_DENIED" | "PATH_MALFORMED" | "PATH_OUTSIDE_ROOTS" | "PATH_UNREADABLE" | "FILE_NAME_REFUSED" | "FILE_KIND_REFUSED" | "FILE_CHANGED" | "FILE_TOO_LARGE" | "DIRECTORY_TOO_LARGE" | "NOT_A_PACKAGE" | "PACKAGE_MALFORMED" | "DSB_MALFORMED" | "DSB_STACKED" | "FORMAT_NOT_ACCEPTED" | "DIGEST_MALFORMED" | "DIGEST_MISMATCH" | "DIGEST_NOT_ALLOWED" | "DIGEST_NOT_SIGNABLE" | "KEYID_REQUIRED" | "KEY_NOT_AVAILABLE" | "SIGNER_BUSY" | "SIGNER_NOT_AVAILABLE" | "SIGNER_TIMEOUT" | "SIGNER_FAILED" | "SIGNER_OUTPUT_TOO_LARGE" | "SIGNER_NO_RECORD" | "SIGNER_RECORD_MALFORMED" | "SIGNER_SIGNATURE_TRUNCATED" | "SIGNER_RECORD_MISMATCH" | "SIGNATURE_INVALID" | "SIGNATURE_NOT_FOUND" | "FORM_NOT_AVAILABLE" | "STORE_FAILED" | "STORAGE_FULL" | "SERVER_BUSY" | "SHUTTING_DOWN" | "INTERNAL";
+        readonly ErrorCode: "REQUEST_MALFORMED" | "REQUEST_INVALID" | "REQUEST_TIMEOUT" | "REQUEST_ABORTED" | "HEADERS_TOO_LARGE" | "BODY_MALFORMED" | "BODY_TOO_LARGE" | "CONTENT_TYPE_UNSUPPORTED" | "ROUTE_NOT_FOUND" | "CLIENT_UNKNOWN" | "OPERATION_DENIED" | "PATH_MALFORMED" | "PATH_OUTSIDE_ROOTS" | "PATH_UNREADABLE" | "FILE_NAME_REFUSED" | "FILE_KIND_REFUSED" | "FILE_CHANGED" | "FILE_TOO_LARGE" | "DIRECTORY_TOO_LARGE" | "NOT_A_PACKAGE" | "PACKAGE_MALFORMED" | "DSB_MALFORMED" | "DSB_STACKED" | "FORMAT_NOT_ACCEPTED" | "DIGEST_MALFORMED" | "DIGEST_MISMATCH" | "DIGEST_NOT_ALLOWED" | "DIGEST_NOT_SIGNABLE" | "KEYID_REQUIRED" | "KEY_NOT_AVAILABLE" | "KEY_NOT_SUITABLE" | "SIGNER_BUSY" | "SIGNER_NOT_AVAILABLE" | "SIGNER_TIMEOUT" | "SIGNER_FAILED" | "SIGNER_OUTPUT_TOO_LARGE" | "SIGNER_NO_RECORD" | "SIGNER_RECORD_MALFORMED" | "SIGNER_SIGNATURE_TRUNCATED" | "SIGNER_RECORD_MISMATCH" | "SIGNATURE_INVALID" | "SIGNATURE_NOT_FOUND" | "FORM_NOT_AVAILABLE" | "STORE_FAILED" | "STORAGE_FULL" | "SERVER_BUSY" | "SHUTTING_DOWN" | "INTERNAL";
         /** @description Problem details (RFC 9457). */
         readonly Problem: {
             /** @description `urn:signing-server:problem:` and the code. */
@@ -219,10 +219,10 @@ export interface components {
          */
         readonly Keyid: string;
         /**
-         * @description RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017) and the modulus length.
+         * @description RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017) and the modulus length; or, for detached signatures of whole files alone, ECDSA on P-256 with SHA-256 (DER), Ed25519 (RFC 8032), ML-DSA-65 (FIPS 204).
          * @enum {string}
          */
-        readonly SigningAlgorithm: "rsa-2048-sha256" | "rsa-3072-sha256" | "rsa-4096-sha256";
+        readonly SigningAlgorithm: "rsa-2048-sha256" | "rsa-3072-sha256" | "rsa-4096-sha256" | "ecdsa-p256-sha256" | "ed25519" | "ml-dsa-65";
         /**
          * @description `public.pem`: SubjectPublicKeyInfo; `certificate.pem`: a certificate, where the configuration names one.
          * @enum {string}
@@ -243,10 +243,10 @@ export interface components {
         readonly Key: {
             readonly keyid: components["schemas"]["Keyid"];
             /**
-             * @description `file`: the server holds the key; `command`: the wrapped command does.
+             * @description `file`: the server holds the key, from a PKCS#8 file; `pkcs12`: from a keystore; `command`: the wrapped command does.
              * @enum {string}
              */
-            readonly kind: "file" | "command";
+            readonly kind: "file" | "pkcs12" | "command";
             readonly algorithm: components["schemas"]["SigningAlgorithm"];
             /**
              * @description `file`: every signature is verified over the whole file before it leaves. `unverified`: what the wrapped command signs is not known.
@@ -885,7 +885,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `FILE_NAME_REFUSED` File name refused; `FILE_KIND_REFUSED` Not a regular file; `NOT_A_PACKAGE` Not a package; `PACKAGE_MALFORMED` Package malformed; `DSB_MALFORMED` Signature block malformed; `DSB_STACKED` More than one signature block; `FORMAT_NOT_ACCEPTED` Format not accepted; `DIGEST_NOT_SIGNABLE` Digest alone cannot be signed */
+            /** @description `FILE_NAME_REFUSED` File name refused; `FILE_KIND_REFUSED` Not a regular file; `NOT_A_PACKAGE` Not a package; `PACKAGE_MALFORMED` Package malformed; `DSB_MALFORMED` Signature block malformed; `DSB_STACKED` More than one signature block; `FORMAT_NOT_ACCEPTED` Format not accepted; `DIGEST_NOT_SIGNABLE` Digest alone cannot be signed; `KEY_NOT_SUITABLE` Key not suitable */
             readonly 422: {
                 headers: {
                     readonly [name: string]: unknown;

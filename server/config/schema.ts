@@ -66,7 +66,7 @@ const FileKey = closed(
   {
     keyid: keyid('Identifier of the key that checks the record: `dsc_key.id` on AIX.'),
     kind: kind('file', 'The server holds the key.'),
-    path: filePath('secret', 'RSA private key of 2048, 3072 or 4096 bits, PKCS#8 PEM. A file that others may read is refused.'),
+    path: filePath('secret', 'Private key, PKCS#8 PEM: RSA of 2048, 3072 or 4096 bits; or, for detached signatures alone, ECDSA P-256, Ed25519 or ML-DSA-65. A file that others may read is refused.'),
     passphraseFile: Type.Optional(filePath('secret', 'The passphrase of an encrypted key: the first line of this file. A file that others may read is refused.')),
     installedPath,
     certificate,
@@ -151,6 +151,7 @@ const Client = closed(
 const Limits = section(
   {
     fileBytes: positive(17_179_869_184, 'Largest file that is signed.'),
+    wholeFileBytes: positive(67_108_864, 'Largest file that a key signs which takes no digest (ECDSA, Ed25519, ML-DSA-65): it is held in memory as a whole, once for each core at most.', 1_073_741_824),
     directoryEntries: positive(20_000, 'Longest directory that is listed or signed, subdirectories included when recursive.', 1_000_000),
     bodyBytes: positive(4_194_304, 'Largest JSON body; a thousand digests with their filesets need most.', 16_777_216),
     connections: positive(1_000, 'Connections at once on each service port.', 65_535),

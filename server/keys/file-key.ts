@@ -1,47 +1,23 @@
-import { createPrivateKey, createPublicKey } from 'node:crypto'
+import { createPrivateKey } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import type { FileKeyConfig } from '../config/schema.ts'
-import { SigningError } from '../errors.ts'
-import type { ThreadPool } from '../threads/pool.ts'
 import { pemLabel, withKeyFile } from './key-file.ts'
 import { KeyFaults } from './key-faults.ts'
-import type { Key, OpenedKey } from './key.ts'
-import { probeKey } from './probe.ts'
-import { rsaAlgorithm } from './rsa.ts'
-import type { SignTask } from './rsa.ts'
+import { holdKey } from './held-key.ts'
+import type { HeldKey, OpenedKey } from './key.ts'
+import type { SigningPlace } from './message-key.ts'
 
 // OpenSSL takes no longer one.
 const PASSPHRASE_BYTES_MAX = 1024
 
 /**
- * Resolves with a key whose private part was read from a PKCS#8 PEM file, plain or encrypted, and which has signed a random digest that
- * verified. It signs in the threads of `pool`. What was read from the key file and the passphrase file is overwritten with zeros.
+ * Resolves with a key whose private part was read from a PKCS#8 PEM file, plain or encrypted, and which has signed something random that
+ * verified. It signs in the threads of a pool. What was read from the key file and the passphrase file is overwritten with zeros.
  * @throws KeyFaults; SigningError when the pool cannot work
  */
-export async function openFileKey({ keyid, path, passphraseFile, installedPath }: FileKeyConfig, pool: ThreadPool): Promise<OpenedKey> {
+export async function openFileKey({ keyid, path, passphraseFile, installedPath }: FileKeyConfig, place: SigningPlace): Promise<OpenedKey & HeldKey> {
   const privateKey = await readPrivateKey(path, passphraseFile)
-  const algorithm = rsaAlgorithm(privateKey)
-  if (typeof algorithm === 'string') throw new KeyFaults([`the key in ${path} ${algorithm}`])
-  const publicKey = createPublicKey(privateKey)
-  const key = createThreadKey(privateKey, pool)
-  await probeKey({ key, publicKey }).catch((error: unknown) => {
-    if (!(error instanceof SigningError) || error.code !== 'SIGNER_FAILED') throw error
-    throw new KeyFaults([`the key in ${path} is damaged: what it signs does not verify`], { cause: error })
-  })
-  return { keyid, kind: 'file', covers: 'file', ...algorithm, publicKey, key, ...(installedPath === undefined ? {} : { installedPath }) }
-}
-
-// The key travels with each task. It is a reference to one key in memory, not a copy, and costs 3 % of an RSA-2048 signature; threads
-// that hold keys of their own would have to be told of every key that comes or goes.
-function createThreadKey(privateKey: KeyObject, pool: ThreadPool): Key {
-  return {
-    sign: async (sha256) => {
-      // A copy of 32 bytes: a small Buffer is a window into a shared one, all of which would be cloned.
-      const task: SignTask = { kind: 'sign', privateKey, sha256: Uint8Array.from(sha256) }
-      const signature = await pool.run<Uint8Array>(task)
-      return Buffer.from(signature.buffer, signature.byteOffset, signature.length)
-    },
-  }
+  return await holdKey({ keyid, kind: 'file', path, privateKey, installedPath }, place)
 }
 
 function readPrivateKey(path: string, passphraseFile: string | undefined): Promise<KeyObject> {

@@ -1,13 +1,17 @@
 import { Type, type Static } from 'typebox'
 import { refTo } from './reference.ts'
 
-/** The algorithms a key may have: RSASSA-PKCS1-v1_5 with SHA-256, which every AIX and OpenSSL 1.0.2 verify. */
-export const SIGNING_ALGORITHMS = ['rsa-2048-sha256', 'rsa-3072-sha256', 'rsa-4096-sha256'] as const
+/**
+ * The algorithms a key may have: RSASSA-PKCS1-v1_5 with SHA-256, which every AIX and OpenSSL 1.0.2 verify; and three that sign whole
+ * files alone, for detached signatures.
+ */
+export const SIGNING_ALGORITHMS = ['rsa-2048-sha256', 'rsa-3072-sha256', 'rsa-4096-sha256', 'ecdsa-p256-sha256', 'ed25519', 'ml-dsa-65'] as const
 
 export const SigningAlgorithm = Type.Enum(SIGNING_ALGORITHMS, {
   $id: 'SigningAlgorithm',
   type: 'string',
-  description: 'RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017) and the modulus length.',
+  description:
+    'RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017) and the modulus length; or, for detached signatures of whole files alone, ECDSA on P-256 with SHA-256 (DER), Ed25519 (RFC 8032), ML-DSA-65 (FIPS 204).',
 })
 export type SigningAlgorithm = Static<typeof SigningAlgorithm>
 
@@ -28,7 +32,7 @@ export type KeyForm = Static<typeof KeyForm>
 export const Key = Type.Object(
   {
     keyid: refTo(Keyid),
-    kind: Type.Enum(['file', 'command'], { type: 'string', description: '`file`: the server holds the key; `command`: the wrapped command does.' }),
+    kind: Type.Enum(['file', 'pkcs12', 'command'], { type: 'string', description: '`file`: the server holds the key, from a PKCS#8 file; `pkcs12`: from a keystore; `command`: the wrapped command does.' }),
     algorithm: refTo(SigningAlgorithm),
     covers: Type.Enum(['file', 'unverified'], {
       type: 'string',

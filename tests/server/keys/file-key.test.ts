@@ -6,11 +6,13 @@ import { join } from 'node:path'
 import t from 'tap'
 import type { FileKeyConfig } from '../../../server/config/schema.ts'
 import { openFileKey } from '../../../server/keys/file-key.ts'
+import type { DigestKey } from '../../../server/keys/key.ts'
 import { createThreadPool } from '../../../server/threads/pool.ts'
 import { WORKER_MODULE } from '../../../server/threads/worker-module.ts'
 
 const pool = createThreadPool({ module: WORKER_MODULE, size: 1, maxWaiting: 10 })
 t.teardown(() => pool.close())
+const place = { pool, maxWholeBytes: 1000 }
 const folder = t.testdir()
 let files = 0
 
@@ -33,7 +35,7 @@ function configured(path: string, passphraseFile?: string): FileKeyConfig {
 /** The only fault of a configuration, with the paths replaced by KEY and PASSPHRASE. */
 async function faultOf({ path, passphraseFile, ...rest }: FileKeyConfig): Promise<string> {
   const config = passphraseFile === undefined ? { ...rest, path } : { ...rest, path, passphraseFile }
-  const error = await openFileKey(config, pool).then(() => { throw new Error('the key was opened') }, (reason: unknown) => reason)
+  const error = await openFileKey(config, place).then(() => { throw new Error('the key was opened') }, (reason: unknown) => reason)
   const { name, faults: [fault = '', ...more] } = error as { name: string; faults: string[] }
   t.strictSame({ name, more }, { name: 'KeyFaults', more: [] })
   for (const secret of [PASSPHRASE, 'wrong guess', PLAIN.split('\n')[1] as string]) t.notMatch(fault, secret)
@@ -43,13 +45,13 @@ async function faultOf({ path, passphraseFile, ...rest }: FileKeyConfig): Promis
 void t.test('openFileKey opens', async (t) => {
   void t.test('a plain key, which signs digests that verify with its public key', async (t) => {
     const config = { ...configured(await file(PLAIN, 0o400)), installedPath: '/etc/security/certificates/example.pem' }
-    const opened = await openFileKey(config, pool)
-    const { key, publicKey, ...rest } = opened as typeof opened & { kind: 'file' }
+    const opened = await openFileKey(config, place)
+    const { key, publicKey, ...rest } = opened
     t.strictSame(rest, {
       keyid: '1001', kind: 'file', covers: 'file', algorithm: 'rsa-2048-sha256', signatureBytes: 256, installedPath: '/etc/security/certificates/example.pem',
     })
     const data = Buffer.from('a package')
-    const signature = await key.sign(createHash('sha256').update(data).digest())
+    const signature = await (key as DigestKey).sign(createHash('sha256').update(data).digest())
     t.ok(Buffer.isBuffer(signature))
     t.ok(verify('sha256', data, publicKey, signature))
     t.equal(publicKey.type, 'public')
@@ -57,14 +59,14 @@ void t.test('openFileKey opens', async (t) => {
 
   void t.test('an encrypted key with the first line of the passphrase file, whatever its line end', async (t) => {
     for (const content of [PASSPHRASE, `${PASSPHRASE}\n`, `${PASSPHRASE}\r\n`, `${PASSPHRASE}\nnotes\n`]) {
-      const opened = await openFileKey(configured(await file(ENCRYPTED), await file(content)), pool)
+      const opened = await openFileKey(configured(await file(ENCRYPTED), await file(content)), place)
       t.match(opened, { keyid: '1001', algorithm: 'rsa-2048-sha256' })
       t.notOk('installedPath' in opened)
     }
   })
 
   void t.test('a key with notes around its PEM block', async (t) => {
-    t.match(await openFileKey(configured(await file(`Bag Attributes\n${PLAIN}\nend\n`)), pool), { algorithm: 'rsa-2048-sha256' })
+    t.match(await openFileKey(configured(await file(`Bag Attributes\n${PLAIN}\nend\n`)), place), { algorithm: 'rsa-2048-sha256' })
   })
 })
 
@@ -95,12 +97,12 @@ void t.test('openFileKey refuses a file that', async (t) => {
     const owner = isRoot ? 4321 : process.getuid?.()
     t.intercept(process, 'geteuid', { value: () => 1234 })
     t.equal(await faultOf(configured(path)), `KEY belongs to user ${owner}; the server runs as user 1234`)
-    if (isRoot) t.match(await openFileKey(configured(await file(PLAIN)), pool), { keyid: '1001' }, 'a file of root is as good')
+    if (isRoot) t.match(await openFileKey(configured(await file(PLAIN)), place), { keyid: '1001' }, 'a file of root is as good')
   })
 
   void t.test('is longer than any key', async (t) => {
     t.equal(await faultOf(configured(await file(PLAIN + ' '.repeat(64 * 1024 - PLAIN.length + 1)))), 'KEY has more than 65536 bytes')
-    t.match(await openFileKey(configured(await file(PLAIN + ' '.repeat(64 * 1024 - PLAIN.length))), pool), { keyid: '1001' })
+    t.match(await openFileKey(configured(await file(PLAIN + ' '.repeat(64 * 1024 - PLAIN.length))), place), { keyid: '1001' })
   })
 
   void t.test('is not exactly one private key in PKCS#8 PEM form', async (t) => {
@@ -129,8 +131,15 @@ void t.test('openFileKey refuses a file that', async (t) => {
   })
 
   void t.test('has a key the server does not sign with', async (t) => {
-    const pem = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' })
-    t.equal(await faultOf(configured(await file(pem))), 'the key in KEY is of type ec; an RSA key is needed')
+    const rows = [
+      [generateKeyPairSync('ec', { namedCurve: 'P-384' }), 'is an EC key on the curve secp384r1; P-256 (prime256v1) is needed'],
+      [generateKeyPairSync('ed448'), 'is of type ed448; an RSA, ECDSA P-256, Ed25519 or ML-DSA-65 key is needed'],
+      [generateKeyPairSync('ml-dsa-44'), 'is of type ml-dsa-44; an RSA, ECDSA P-256, Ed25519 or ML-DSA-65 key is needed'],
+      [generateKeyPairSync('rsa', { modulusLength: 1024 }), 'has 1024 bits; 2048, 3072 or 4096 are needed'],
+    ] as const
+    for (const [pair, fault] of rows) {
+      t.equal(await faultOf(configured(await file(pair.privateKey.export({ type: 'pkcs8', format: 'pem' })))), `the key in KEY ${fault}`)
+    }
   })
 })
 
