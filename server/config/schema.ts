@@ -62,16 +62,36 @@ const installedPath = Type.Optional(
 )
 const certificate = Type.Optional(filePath('file', 'A certificate of this key, PEM, for targets that want one.'))
 
+const passphrase = {
+  passphraseFile: Type.Optional(filePath('secret', 'The passphrase of an encrypted key: the first line of this file. A file that others may read is refused.')),
+  passphraseFd: Type.Optional(
+    Type.Integer({ minimum: 3, maximum: 1_048_576, description: 'Instead of `passphraseFile`: the first line of what whoever starts the server has opened as this descriptor. It is read to its end, once at the start, and closed.' }),
+  ),
+} as const
+
 const FileKey = closed(
   {
     keyid: keyid('Identifier of the key that checks the record: `dsc_key.id` on AIX.'),
     kind: kind('file', 'The server holds the key.'),
     path: filePath('secret', 'Private key, PKCS#8 PEM: RSA of 2048, 3072 or 4096 bits; or, for detached signatures alone, ECDSA P-256, Ed25519 or ML-DSA-65. A file that others may read is refused.'),
-    passphraseFile: Type.Optional(filePath('secret', 'The passphrase of an encrypted key: the first line of this file. A file that others may read is refused.')),
+    ...passphrase,
     installedPath,
     certificate,
   },
   'A key in a file.',
+)
+
+const Pkcs12Key = closed(
+  {
+    keyid: keyid('Identifier of the key that checks the record: `dsc_key.id` on AIX.'),
+    kind: kind('pkcs12', 'The server holds the key, from a keystore.'),
+    path: filePath('secret', 'PKCS#12 keystore, encrypted with AES, 3DES or RC2, with a key as under `kind: file`. A file that others may read is refused. A certificate of the key that is in it needs no `certificate`.'),
+    alias: Type.Optional(text('Which key of several: its alias (friendly name), whatever the case.')),
+    ...passphrase,
+    installedPath,
+    certificate,
+  },
+  'A key in a PKCS#12 keystore. It needs a `passphraseFile` or a `passphraseFd`.',
 )
 
 const CommandKey = closed(
@@ -171,7 +191,7 @@ export const ConfigFile = closed(
     admin: Admin,
     tls: Tls,
     roots: Type.Array(Root, { description: 'Directories that clients may name files in.' }),
-    keys: Type.Array(Type.Union([FileKey, CommandKey]), { minItems: 1, description: 'The signing keys.' }),
+    keys: Type.Array(Type.Union([FileKey, Pkcs12Key, CommandKey]), { minItems: 1, description: 'The signing keys.' }),
     signer: Type.Union([EmbeddedSigner, CommandSigner], { default: { kind: 'embedded' }, description: 'Who makes the records.' }),
     clients: Type.Array(Client, { description: 'Who may do what. A client that is not listed may do nothing.' }),
     formats: section(
@@ -207,6 +227,7 @@ export type ConfigFile = Static<typeof ConfigFile>
 export type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T
 
 export type FileKeyConfig = DeepReadonly<Static<typeof FileKey>>
+export type Pkcs12KeyConfig = DeepReadonly<Static<typeof Pkcs12Key>>
 export type CommandKeyConfig = DeepReadonly<Static<typeof CommandKey>>
 export type EmbeddedSignerConfig = DeepReadonly<Static<typeof EmbeddedSigner>>
 export type CommandSignerConfig = DeepReadonly<Static<typeof CommandSigner>>

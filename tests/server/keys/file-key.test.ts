@@ -1,6 +1,7 @@
 import { createHash, createPrivateKey, generateKeyPairSync, verify } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { execFileSync } from 'node:child_process'
+import { closeSync, fstatSync, openSync, writeSync } from 'node:fs'
 import { chown, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
@@ -145,7 +146,7 @@ void t.test('openFileKey refuses a file that', async (t) => {
 
 void t.test('openFileKey refuses a passphrase that', async (t) => {
   void t.test('is missing, or not needed', async (t) => {
-    t.equal(await faultOf(configured(await file(ENCRYPTED))), 'KEY is encrypted: name a passphraseFile')
+    t.equal(await faultOf(configured(await file(ENCRYPTED))), 'KEY is encrypted: name a passphraseFile or a passphraseFd')
     t.equal(
       await faultOf(configured(await file(PLAIN), await file(PASSPHRASE))),
       'KEY is not encrypted, although there is a passphraseFile: encrypt it, or remove passphraseFile',
@@ -162,6 +163,43 @@ void t.test('openFileKey refuses a passphrase that', async (t) => {
       const want = 'KEY cannot be decrypted: the first line of PASSPHRASE is not its passphrase, the file is damaged, or its encryption is outdated'
       t.equal(await faultOf(configured(key, await file(content))), want)
     }
+  })
+})
+
+void t.test('openFileKey reads a passphrase from a descriptor', async (t) => {
+  const key = await file(ENCRYPTED)
+  const withFd = (passphraseFd: number, path = key): FileKeyConfig => ({ keyid: '1001', kind: 'file', path, passphraseFd })
+  const isClosed = (fd: number) => { t.throws(() => fstatSync(fd), { code: 'EBADF' }, 'which is closed afterwards') }
+
+  void t.test('of a file, a pipe or a socket, to its end', async (t) => {
+    const fromFile = openSync(await file(`${PASSPHRASE}\n`), 'r')
+    t.match(await openFileKey(withFd(fromFile), place), { keyid: '1001' })
+    isClosed(fromFile)
+    const fifo = join(folder, 'passphrase-fifo')
+    execFileSync('mkfifo', [fifo])
+    const [writer, fromPipe] = [openSync(fifo, 'r+'), openSync(fifo, 'r')]
+    const opening = openFileKey(withFd(fromPipe), place)
+    writeSync(writer, PASSPHRASE.slice(0, 5))
+    writeSync(writer, `${PASSPHRASE.slice(5)}\nmore\n`)
+    closeSync(writer)
+    t.match(await opening, { keyid: '1001' })
+    isClosed(fromPipe)
+  })
+
+  void t.test('and refuses one that holds something else, or is open on nothing that could hold one', async (t) => {
+    const faultWith = async (fd: number, path = key): Promise<string> => {
+      const error = await openFileKey(withFd(fd, path), place).then(() => new Error('the key was opened'), (reason: unknown) => reason)
+      return (error as { faults: string[] }).faults.join().replaceAll(path, 'KEY').replaceAll(`descriptor ${fd}`, 'descriptor N')
+    }
+    const opened = async (content: string) => openSync(await file(content), 'r')
+    t.equal(await faultWith(await opened('wrong guess')), 'KEY cannot be decrypted: the first line of descriptor N is not its passphrase, the file is damaged, or its encryption is outdated')
+    t.equal(await faultWith(await opened('')), 'the first line of descriptor N is empty; it must be the passphrase')
+    t.equal(await faultWith(await opened('x'.repeat(65_537))), 'descriptor N has more than 65536 bytes')
+    t.equal(await faultWith(openSync(folder, 'r')), 'descriptor N is open on no file, pipe or socket')
+    const closed = await opened('x')
+    closeSync(closed)
+    t.equal(await faultWith(closed), 'descriptor N cannot be read (EBADF); whoever starts the server opens it')
+    t.equal(await faultWith(77, await file(PLAIN)), 'KEY is not encrypted, although there is a passphraseFd: encrypt it, or remove passphraseFd', 'a plain key leaves it alone')
   })
 })
 

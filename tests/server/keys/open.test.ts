@@ -1,16 +1,18 @@
 import 'reflect-metadata'
 import { generateKeyPairSync, webcrypto } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
+import { openSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as x509 from '@peculiar/x509'
 import t from 'tap'
-import type { CommandKeyConfig, FileKeyConfig } from '../../../server/config/schema.ts'
+import type { CommandKeyConfig, FileKeyConfig, Pkcs12KeyConfig } from '../../../server/config/schema.ts'
 import { openCommandKey } from '../../../server/keys/command-key.ts'
 import { openKeys } from '../../../server/keys/open.ts'
 import { probeKey } from '../../../server/keys/probe.ts'
 import { createThreadPool } from '../../../server/threads/pool.ts'
 import { WORKER_MODULE } from '../../../server/threads/worker-module.ts'
+import { keyBag, keystore as keystoreOf, plainContent } from '../../helpers/keystores.ts'
 
 const pool = createThreadPool({ module: WORKER_MODULE, size: 1, maxWaiting: 10 })
 t.teardown(() => pool.close())
@@ -109,6 +111,17 @@ void t.test('openKeys', async (t) => {
   void t.test('opens all keys in the order of the configuration', async (t) => {
     const keyring = await openKeys([await fileKey('9'), commandKey(await file(SPKI)), await fileKey('1001')], place)
     t.strictSame([...keyring].map(([keyid, key]) => [keyid, key.keyid, key.kind]), [['9', '9', 'file'], ['1002', '1002', 'command'], ['1001', '1001', 'file']])
+  })
+
+  void t.test('opens a keystore, and reads a passphrase from a descriptor before any file is open that could have its number', async (t) => {
+    const pem = privateKey.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'secret' })
+    const passphraseFd = openSync(await file('secret'), 'r')
+    const encrypted: FileKeyConfig = { keyid: '3', kind: 'file', path: await file(pem, 0o600), passphraseFd }
+    const keystore: Pkcs12KeyConfig = { keyid: '4', kind: 'pkcs12', path: await file(keystoreOf({ contents: [plainContent(keyBag(privateKey))] }), 0o600), passphraseFile: await file('secret', 0o600) }
+    const keyring = await openKeys([await fileKey('1001'), keystore, encrypted], place)
+    t.strictSame([...keyring].map(([keyid, { kind }]) => [keyid, kind]), [['1001', 'file'], ['4', 'pkcs12'], ['3', 'file']])
+    const faults = [`key 3: descriptor ${passphraseFd} cannot be read (EBADF); whoever starts the server opens it`]
+    await t.rejects(openKeys([await fileKey('1001'), keystore, encrypted], place), { name: 'KeyFaults', faults }, 'it can be read once')
   })
 
   void t.test('reports the faults of all keys together, each with its keyid', async (t) => {
