@@ -17,6 +17,7 @@ const SENTENCES: Readonly<Record<InvalidReason, string>> = {
   DIGEST_DIFFERS: 'the signature is over other bytes than these',
   KEY_UNKNOWN: 'the key that the record names is not known',
   RECORD_MISMATCH: 'the record is of another package, fileset or level',
+  CONTENT_NEEDED: 'the key signs whole files, and a digest alone cannot tell',
 }
 
 /** Shows what became of files, as each is known, and at the end what belongs there. */

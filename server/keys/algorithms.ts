@@ -25,6 +25,11 @@ export function keyAlgorithm(key: KeyObject): KeyAlgorithm | string {
   return typeof rsa === 'string' ? rsa : { ...rsa, signs: 'digest' }
 }
 
+/** Whether a signature of a key can have a length: it has just one, but for ECDSA, whose integers have no leading zeros. */
+export function fitsLength({ algorithm, signatureBytes }: Pick<KeyAlgorithm, 'algorithm' | 'signatureBytes'>, length: number): boolean {
+  return algorithm === 'ecdsa-p256-sha256' ? length <= signatureBytes : length === signatureBytes
+}
+
 /** Whether signatures of an algorithm are made over a whole message and never over a digest. */
 export function signsMessages(algorithm: SigningAlgorithm): boolean {
   return Object.hasOwn(MESSAGE_SIGNATURE_BYTES, algorithm)

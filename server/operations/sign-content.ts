@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto'
-import { verifySignature } from '../../formats/index.ts'
-import { SigningError } from '../errors.ts'
 import type { OpenedKey } from '../keys/key.ts'
+import type { Inspector } from '../packages/inspect.ts'
 import type { Format } from '../schemas/format.ts'
 import type { Signature } from '../schemas/signature.ts'
 import { checkRecords } from '../signers/check-records.ts'
 import type { Made, Signable, Signer } from '../signers/signer.ts'
 import type { SignedFile, Store } from '../store/store.ts'
 import type { Caller } from './caller.ts'
+import { verifyMade } from './verify-made.ts'
 
 /** What signing needs of the server. `clock` gives the time of signing. */
-export type SignContentDeps = Readonly<{ signer: Signer; store: Store; clock: () => Date }>
+export type SignContentDeps = Readonly<{ signer: Signer; store: Store; clock: () => Date; inspector: Pick<Inspector, 'verifyMessage'> }>
 
 /** In whose name, with which key, until when. */
 export type SignContext = Readonly<{ caller: Caller; key: OpenedKey; signal: AbortSignal }>
@@ -34,17 +34,10 @@ export async function signContent(deps: SignContentDeps, { caller, key, signal }
   const { signature, records } = await deps.signer.sign(signable, key, signal)
   const made: Made = { signature, records: signable.info === undefined ? [] : checkRecords(records, signable.info, key.keyid) }
   await content.settle?.()
-  verifyMade(made, signable, key)
+  await verifyMade(deps.inspector, { made, signable, key, signal })
   const signed = describe(content, { key, made, at: deps.clock() })
   await deps.store.record({ signature: signed, client: caller.client.name, spkiSha256: caller.identity.spkiSha256, ...(place === undefined ? {} : { file: place }) })
   return signed
-}
-
-function verifyMade({ signature, records }: Made, { sha256 }: Signable, { covers, publicKey }: OpenedKey): void {
-  if (covers === 'unverified') return
-  const signatures = new Set([signature, ...records.map((record) => record.signature)])
-  const valid = [...signatures].every((text) => verifySignature({ publicKey, sha256, signature: Buffer.from(text, 'base64') }))
-  if (!valid) throw new SigningError('SIGNATURE_INVALID', 'the signature that was made does not verify with the public key')
 }
 
 function describe({ signable, format, source }: Content, { key, made, at }: Readonly<{ key: OpenedKey; made: Made; at: Date }>): Signature {

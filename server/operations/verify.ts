@@ -1,6 +1,8 @@
 import { SigningError } from '../errors.ts'
-import type { Keyring, OpenedKey } from '../keys/key.ts'
+import { isHeld, type Keyring, type OpenedKey } from '../keys/key.ts'
+import { checkWholeSize } from '../keys/message-key.ts'
 import type { Inspector, OpenFile } from '../packages/inspect.ts'
+import type { Examined } from '../packages/package-info.ts'
 import { openFile } from '../roots/open.ts'
 import { resolvePath, type Root } from '../roots/resolve.ts'
 import type { GivenSignature, Verification, VerifyRequest } from '../schemas/verify.ts'
@@ -36,7 +38,16 @@ export async function verifyOpened(deps: VerifyDeps, caller: Caller, { file, sha
     throw error
   })
   if (typeof examined === 'string') return { valid: false, reason: examined }
-  return await verifySubject(deps, caller, { subject: examined, given })
+  const verifyMessage = async (key: OpenedKey, signature: Buffer) => await verifyWhole(deps, { file, examined, signal }, { key, signature })
+  return await verifySubject(deps, caller, { subject: { ...examined, verifyMessage }, given })
+}
+
+type Whole = Readonly<{ file: OpenFile; examined: Examined; signal: AbortSignal }>
+
+/** A signature of a key that signs whole files: over the very bytes that were examined, which are read again. */
+async function verifyWhole({ inspector }: VerifyDeps, { file, examined: { sizeBytes, sha256 }, signal }: Whole, { key, signature }: Readonly<{ key: OpenedKey; signature: Buffer }>): Promise<boolean> {
+  if (isHeld(key) && key.key.kind === 'message') checkWholeSize(sizeBytes, key.key.maxBytes)
+  return await inspector.verifyMessage({ ...file, sizeBytes }, { publicKey: key.publicKey, signature, sha256 }, signal)
 }
 
 type Verifying = Readonly<{ subject: Subject; given?: GivenSignature | undefined }>
@@ -44,19 +55,19 @@ type Verifying = Readonly<{ subject: Subject; given?: GivenSignature | undefined
 async function verifySubject({ keyring, store }: VerifyDeps, caller: Caller, { subject, given }: Verifying): Promise<Verification> {
   const keys = allowedKeys(caller, keyring)
   const found = await store.findByDigest(subject.sha256.toString('hex'))
-  const judgement = judge(subject, { keys, given, found })
+  const judgement = await judge(subject, { keys, given, found })
   return judgement.valid ? { ...judgement, ...made(found, judgement, caller) } : judgement
 }
 
 type Known = Readonly<{ keys: readonly OpenedKey[]; given: GivenSignature | undefined; found: readonly Catalogued[] }>
 
-function judge(subject: Subject, { keys, given, found }: Known): Judgement {
-  if (given !== undefined) return judgeGiven(subject, given, keys)
+async function judge(subject: Subject, { keys, given, found }: Known): Promise<Judgement> {
+  if (given !== undefined) return await judgeGiven(subject, given, keys)
   if (subject.dsb !== undefined) return judgeBlock(subject, subject.dsb, keys)
   const usable = found.find(({ signature }) => keys.some(({ keyid }) => keyid === signature.keyid))
   if (usable === undefined) return { valid: false, reason: 'NO_SIGNATURE' }
   const { signature, records } = usable.signature
-  return { ...judgeRaw(subject, Buffer.from(signature, 'base64'), keys), ...(records.length === 0 ? {} : { records }) }
+  return { ...(await judgeRaw(subject, Buffer.from(signature, 'base64'), keys)), ...(records.length === 0 ? {} : { records }) }
 }
 
 /** When this server made the signature that was found valid, and for whom where the caller may know. */

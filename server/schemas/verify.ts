@@ -16,14 +16,14 @@ export type SignatureForm = Static<typeof SignatureForm>
 
 /** Why a signature is not valid. */
 export const INVALID_REASONS = [
-  'NO_SIGNATURE', 'SIGNATURE_MALFORMED', 'DSB_MALFORMED', 'DSB_STACKED', 'SIGNATURE_WRONG', 'DIGEST_DIFFERS', 'KEY_UNKNOWN', 'RECORD_MISMATCH',
+  'NO_SIGNATURE', 'SIGNATURE_MALFORMED', 'DSB_MALFORMED', 'DSB_STACKED', 'SIGNATURE_WRONG', 'DIGEST_DIFFERS', 'KEY_UNKNOWN', 'RECORD_MISMATCH', 'CONTENT_NEEDED',
 ] as const
 
 export const InvalidReason = Type.Enum(INVALID_REASONS, {
   $id: 'InvalidReason',
   type: 'string',
   description:
-    '`NO_SIGNATURE`: none was given, none is at the end of the file, none is in the catalogue. `SIGNATURE_MALFORMED`: not of the form it was said to be. `DSB_MALFORMED`, `DSB_STACKED`: what is at the end of the file. `SIGNATURE_WRONG`: no key verifies it over anything known. `DIGEST_DIFFERS`: a signature of this server, over other bytes. `KEY_UNKNOWN`: the keyid it names is not one that this client may use. `RECORD_MISMATCH`: a record of another package, fileset or level.',
+    '`NO_SIGNATURE`: none was given, none is at the end of the file, none is in the catalogue. `SIGNATURE_MALFORMED`: not of the form it was said to be. `DSB_MALFORMED`, `DSB_STACKED`: what is at the end of the file. `SIGNATURE_WRONG`: no key verifies it over anything known. `DIGEST_DIFFERS`: a signature of this server, over other bytes. `KEY_UNKNOWN`: the keyid it names is not one that this client may use. `RECORD_MISMATCH`: a record of another package, fileset or level. `CONTENT_NEEDED`: it may be of a key that signs whole files, and a digest alone says nothing about it.',
 })
 export type InvalidReason = Static<typeof InvalidReason>
 
