@@ -18,6 +18,7 @@ const SENTENCES: Readonly<Record<InvalidReason, string>> = {
   KEY_UNKNOWN: 'the key that the record names is not known',
   RECORD_MISMATCH: 'the record is of another package, fileset or level',
   CONTENT_NEEDED: 'the key signs whole files, and a digest alone cannot tell',
+  KEY_REVOKED: 'the key is revoked, and nothing it signed is valid any more',
 }
 
 /** Shows what became of files, as each is known, and at the end what belongs there. */

@@ -10,7 +10,9 @@ import { createMetrics, type Metrics } from './http/metrics.ts'
 import { identityOf } from './identity/client.ts'
 import { checkTls, tlsOptions, type TlsMaterial } from './identity/tls.ts'
 import { readValidity } from './identity/validity.ts'
+import { watchExpiry } from './keys/expiry-watch.ts'
 import { isHeld, type Keyring } from './keys/key.ts'
+import { endOf, isInUse } from './keys/life.ts'
 import { openKeys } from './keys/open.ts'
 import { probeKey } from './keys/probe.ts'
 import { createInspector, type Inspector } from './packages/inspect.ts'
@@ -43,6 +45,8 @@ export async function startServer(config: Config, log: FastifyBaseLogger): Promi
     const stopping = createStopping(config.shutdown.deadlineMs)
     const listeners = new Map<ListenerName, Listener>()
     const parts = await openParts(config, opened, listeners)
+    const watch = watchExpiry({ keyring: parts.keyring, clock, tell: (notice) => log.warn(notice, notice.notice === 0 ? 'key expired' : 'key expires soon') })
+    opened.defer(() => watch.close())
     const app = await openApp(config, parts, { log, stopping })
     opened.defer(async () => await app.close())
     for (const name of ['service', 'browser'] as const) listeners.set(name, createListener(name, { handler: (request, response) => app.routing(request, response), log, ...connectionDeps(config, parts) }))
@@ -107,7 +111,15 @@ async function openParts(config: Config, opened: AsyncDisposableStack, listeners
   })
   opened.defer(() => metrics.close())
   metrics.validityRead(validity)
+  metrics.keysRead(endsOf(keyring))
   return { pool, inspector: counted(inspector, metrics), keyring, signer, store, metrics, tls }
+}
+
+function endsOf(keyring: Keyring): ReadonlyMap<string, Date> {
+  return new Map([...keyring].flatMap(([keyid, key]) => {
+    const end = endOf(key)
+    return end === undefined ? [] : [[keyid, end.at] as const]
+  }))
 }
 
 async function readTls({ cert, key, clientCa, crl }: Config['tls']): Promise<TlsMaterial> {
@@ -165,6 +177,6 @@ function connectionDeps(config: Config, { tls, metrics }: Parts): Omit<Connectio
 }
 
 function probesOf({ store, signer, keyring }: Parts): Readonly<Record<string, Probe>> {
-  const keys = [...keyring.values()].flatMap((key) => (isHeld(key) ? [[`key ${key.keyid}`, async () => await probeKey(key)] as const] : []))
+  const keys = [...keyring.values()].flatMap((key) => (isHeld(key) && isInUse(key) ? [[`key ${key.keyid}`, async () => await probeKey(key)] as const] : []))
   return { store: async () => await store.probe(), signer: async () => await signer.probe(), ...Object.fromEntries(keys) }
 }

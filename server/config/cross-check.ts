@@ -16,6 +16,7 @@ export function crossCheck(config: Partially<ConfigFile>, report: Report): void 
   reportTwice(clients, 'clients', 'match', ({ match }) => Object.values(match ?? {})[0], report)
   reportTwice(keys, 'keys', 'passphraseFd', (key) => ('passphraseFd' in key ? key.passphraseFd : undefined), report)
   checkPassphrases(keys, report)
+  checkLives(keys, report)
   checkReferences(clients, 'keys', new Set(keys.map((key) => key?.keyid)), report)
   checkReferences(clients, 'roots', new Set(roots.map((root) => root?.name)), report)
   checkSigner(config, report)
@@ -43,6 +44,27 @@ function checkPassphrases(keys: NonNullable<Partially<ConfigFile>['keys']>, repo
     if (hasFile && hasFd) report(['keys', index, 'passphraseFd'], 'stands beside passphraseFile; name one of them')
     if (key.kind === 'pkcs12' && !hasFile && !hasFd) report(['keys', index], 'passphraseFile or passphraseFd is missing')
   }
+}
+
+/** Dates that are in the calendar and in their order; a successor that is another key of the list. */
+function checkLives(keys: NonNullable<Partially<ConfigFile>['keys']>, report: Report): void {
+  const known = new Set(keys.map((key) => key?.keyid))
+  for (const [index, key] of keys.entries()) {
+    const { keyid, successor, notBefore, notAfter } = key ?? {}
+    for (const [name, text] of Object.entries({ notBefore, notAfter })) {
+      if (text !== undefined && !isDate(text)) report(['keys', index, name], 'is no time of the calendar')
+    }
+    if (notBefore !== undefined && notAfter !== undefined && notBefore >= notAfter) report(['keys', index, 'notAfter'], 'is not after notBefore')
+    if (successor === undefined) continue
+    if (successor === keyid) report(['keys', index, 'successor'], 'is the key itself')
+    else if (!known.has(successor)) report(['keys', index, 'successor'], `there is no key ${successor}`)
+  }
+}
+
+/** JavaScript makes the second of March of the thirtieth of February. */
+function isDate(text: string): boolean {
+  const time = new Date(text)
+  return !Number.isNaN(time.getTime()) && time.toISOString() === text.replace('Z', '.000Z')
 }
 
 function checkReferences(clients: NonNullable<Partially<ConfigFile>['clients']>, member: 'keys' | 'roots', known: ReadonlySet<string | undefined>, report: Report): void {

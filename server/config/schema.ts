@@ -1,5 +1,6 @@
 import { Type, type Static, type TProperties } from 'typebox'
 import { ACCEPTABLE_FORMATS } from '../schemas/format.ts'
+import { KEY_STATES } from '../schemas/key.ts'
 import { OPERATIONS } from '../schemas/whoami.ts'
 
 /**
@@ -69,6 +70,14 @@ const passphrase = {
   ),
 } as const
 
+const time = (description: string) => Type.Optional(Type.String({ pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$', description: `${description} RFC 3339, in UTC.` }))
+const life = {
+  state: Type.Optional(Type.Enum(KEY_STATES, { type: 'string', description: '`active` (also without it) and `retiring` sign; `retired` signs no more and what it signed stays valid; of a `revoked` key nothing is valid any more.' })),
+  notBefore: time('It does not sign earlier.'),
+  notAfter: time('It signs no more from then on; answers, log and metrics warn 90, 30 and 7 days before.'),
+  successor: Type.Optional(keyid('The key that takes over; refusals and warnings name it.')),
+} as const
+
 const FileKey = closed(
   {
     keyid: keyid('Identifier of the key that checks the record: `dsc_key.id` on AIX.'),
@@ -77,6 +86,7 @@ const FileKey = closed(
     ...passphrase,
     installedPath,
     certificate,
+    ...life,
   },
   'A key in a file.',
 )
@@ -90,6 +100,7 @@ const Pkcs12Key = closed(
     ...passphrase,
     installedPath,
     certificate,
+    ...life,
   },
   'A key in a PKCS#12 keystore. It needs a `passphraseFile` or a `passphraseFd`.',
 )
@@ -105,6 +116,7 @@ const CommandKey = closed(
     }),
     installedPath,
     certificate,
+    ...life,
   },
   'The key behind the wrapped command.',
 )

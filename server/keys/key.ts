@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import type { SigningAlgorithm } from '../schemas/key.ts'
+import type { KeyLife } from './life.ts'
 
 /** A private key that signs a digest that was already computed: RSA. It has this one method, so that back ends compose by wrapping. */
 export type DigestKey = Readonly<{
@@ -57,6 +58,8 @@ export type OpenedKey = Readonly<
     installedPath?: string
     /** A certificate of this key, PEM, when the configuration names one or the keystore has one. */
     certificatePem?: string
+    /** Its state and its dates; absent for one that is active and has no end. */
+    life?: KeyLife
   } & (HeldKey | { kind: 'command'; covers: Covers })
 >
 

@@ -4,6 +4,7 @@ import { openCommandKey } from './command-key.ts'
 import { openFileKey } from './file-key.ts'
 import { KeyFaults } from './key-faults.ts'
 import type { Keyring, OpenedKey } from './key.ts'
+import { readLife } from './life.ts'
 import type { SigningPlace } from './message-key.ts'
 import { openPkcs12Key } from './pkcs12.ts'
 
@@ -43,7 +44,8 @@ async function openBeforeOthers(configs: readonly KeyConfig[], place: SigningPla
 async function openOrFaults(config: KeyConfig, place: SigningPlace): Promise<OpenedKey | KeyFaults> {
   try {
     const key = await openKey(config, place)
-    return config.certificate === undefined ? key : { ...key, certificatePem: await readCertificate(config.certificate, key.publicKey) }
+    const certificatePem = config.certificate === undefined ? key.certificatePem : await readCertificate(config.certificate, key.publicKey)
+    return { ...key, life: readLife(config, certificatePem), ...(certificatePem === undefined ? {} : { certificatePem }) }
   } catch (error) {
     if (!(error instanceof KeyFaults)) throw error
     return new KeyFaults(error.faults.map((fault) => `key ${config.keyid}: ${fault}`), { cause: error })

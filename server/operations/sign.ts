@@ -1,9 +1,11 @@
 import type { SignDigestRequest, SignRequest } from '../schemas/sign.ts'
-import { chooseKey, type Caller } from './caller.ts'
-import { CONTENT_NOT_SEEN, keyWarnings, outcomeOf, runOfOne, type BatchRun, type SignRun } from './outcome.ts'
+import type { Caller } from './caller.ts'
+import { keyWarnings } from './key-notes.ts'
+import { CONTENT_NOT_SEEN, outcomeOf, runOfOne, type BatchRun, type SignRun } from './outcome.ts'
 import { signBatch, type SignBatchDeps } from './sign-batch.ts'
 import { checkDigestAllowed, signDigest } from './sign-digest.ts'
 import { signPath, type SignPathDeps } from './sign-path.ts'
+import { chooseSigningKey } from './signing-key.ts'
 import { signUpload, type SignUploadDeps, type Upload } from './sign-upload.ts'
 
 export type SignDeps = SignPathDeps & SignUploadDeps & SignBatchDeps
@@ -20,7 +22,7 @@ export async function sign(deps: SignDeps, caller: Caller, input: SignInput, sig
 
 function signOneDigest(deps: SignDeps, caller: Caller, { keyid, ...item }: SignDigestRequest, signal: AbortSignal): SignRun {
   checkDigestAllowed(caller)
-  const key = chooseKey(caller, deps.keyring, keyid)
+  const key = chooseSigningKey(caller, deps, keyid)
   const outcome = async () => await outcomeOf(item.filename, async () => await signDigest(deps, item, { caller, key, signal }))
-  return runOfOne(item.filename, item.filename, { warnings: [...keyWarnings(key), CONTENT_NOT_SEEN], outcome })
+  return runOfOne(item.filename, item.filename, { warnings: [...keyWarnings(key, deps.clock()), CONTENT_NOT_SEEN], outcome })
 }

@@ -1,5 +1,6 @@
 import { SigningError } from '../errors.ts'
 import { isHeld, type Keyring, type OpenedKey } from '../keys/key.ts'
+import { lifeOf } from '../keys/life.ts'
 import { checkWholeSize } from '../keys/message-key.ts'
 import type { Inspector, OpenFile } from '../packages/inspect.ts'
 import type { Examined } from '../packages/package-info.ts'
@@ -8,9 +9,10 @@ import { resolvePath, type Root } from '../roots/resolve.ts'
 import type { GivenSignature, Verification, VerifyRequest } from '../schemas/verify.ts'
 import type { Catalogued, Store } from '../store/store.ts'
 import { allowedKeys, allowedRoots, maySee, type Caller } from './caller.ts'
+import { endedWarnings } from './key-notes.ts'
 import { judgeBlock, judgeGiven, judgeRaw, type Judgement, type Subject } from './judge.ts'
 
-export type VerifyDeps = Readonly<{ roots: readonly Root[]; keyring: Keyring; inspector: Inspector; store: Store }>
+export type VerifyDeps = Readonly<{ roots: readonly Root[]; keyring: Keyring; inspector: Inspector; store: Store; clock: () => Date }>
 
 /**
  * Says whether a signature over a file or a digest is valid, and if not, why. Without a signature in the request the block at the end
@@ -52,11 +54,15 @@ async function verifyWhole({ inspector }: VerifyDeps, { file, examined: { sizeBy
 
 type Verifying = Readonly<{ subject: Subject; given?: GivenSignature | undefined }>
 
-async function verifySubject({ keyring, store }: VerifyDeps, caller: Caller, { subject, given }: Verifying): Promise<Verification> {
+async function verifySubject({ keyring, store, clock }: VerifyDeps, caller: Caller, { subject, given }: Verifying): Promise<Verification> {
   const keys = allowedKeys(caller, keyring)
   const found = await store.findByDigest(subject.sha256.toString('hex'))
   const judgement = await judge(subject, { keys, given, found })
-  return judgement.valid ? { ...judgement, ...made(found, judgement, caller) } : judgement
+  const key = keys.find(({ keyid }) => keyid === judgement.keyid)
+  if (!judgement.valid || key === undefined) return judgement
+  if (lifeOf(key).state === 'revoked') return { valid: false, reason: 'KEY_REVOKED', keyid: key.keyid }
+  const warnings = endedWarnings(key, clock())
+  return { ...judgement, ...made(found, judgement, caller), ...(warnings.length === 0 ? {} : { warnings: [...warnings] }) }
 }
 
 type Known = Readonly<{ keys: readonly OpenedKey[]; given: GivenSignature | undefined; found: readonly Catalogued[] }>
