@@ -26,7 +26,7 @@ export type Shown = Readonly<{ add: (verified: Verified) => Promise<void>; end: 
 
 /**
  * Returns how verifications are printed: a line each, `NAME: valid …` or `NAME: not valid REASON sentence`; or JSON. The document is that
- * of the API for a path on the server, and else a map by name. Failures go to stderr.
+ * of the API for a path on the server, and else a map by name. Failures and warnings go to stderr.
  */
 export function verificationOutput({ settings, terminal }: Pick<Bench, 'settings' | 'terminal'>, isServerPath: boolean): Shown {
   const verifications = Object.create(null) as Record<string, Verification | OfflineVerification>
@@ -43,6 +43,7 @@ export function verificationOutput({ settings, terminal }: Pick<Bench, 'settings
       }
       const { verification } = verified
       verifications[name] = verification
+      for (const { code, detail } of 'warnings' in verification ? (verification.warnings ?? []) : []) terminal.line(`warning: ${code} ${detail}`)
       if (settings.output === 'text') await terminal.out(`${printable(verificationLine(name, verification))}\n`)
       if (settings.output === 'ndjson') await terminal.out(jsonLine({ name, ...verification }))
       if (settings.output === 'json' && isServerPath) await terminal.out(jsonDocument(verification))

@@ -118,8 +118,8 @@ void test('every reason is reached', async (t) => {
   for (const [name, reason, request, keyid] of rows) {
     t.strictSame(await client.verify(request), { valid: false, reason, ...(keyid === undefined ? {} : { keyid }) }, name)
   }
-  // Of keys that sign whole files: whole-file.test.ts.
-  t.strictSame([...new Set(rows.map(([, reason]) => reason)), 'CONTENT_NEEDED'].sort(), [...INVALID_REASONS].sort())
+  // Of keys that sign whole files, and of keys that are revoked: whole-file.test.ts, key-life.test.ts.
+  t.strictSame([...new Set(rows.map(([, reason]) => reason)), 'CONTENT_NEEDED', 'KEY_REVOKED'].sort(), [...INVALID_REASONS].sort())
 })
 
 void test('the block at the end of a package is verified over the bytes before it, whatever became of the package', async (t) => {
