@@ -43,7 +43,8 @@ export function verificationOutput({ settings, terminal }: Pick<Bench, 'settings
       }
       const { verification } = verified
       verifications[name] = verification
-      for (const { code, detail } of 'warnings' in verification ? (verification.warnings ?? []) : []) terminal.line(`warning: ${code} ${detail}`)
+      const { warnings = [] }: Partial<Verification> = verification
+      for (const { code, detail } of warnings) terminal.line(`warning: ${code} ${detail}`)
       if (settings.output === 'text') await terminal.out(`${printable(verificationLine(name, verification))}\n`)
       if (settings.output === 'ndjson') await terminal.out(jsonLine({ name, ...verification }))
       if (settings.output === 'json' && isServerPath) await terminal.out(jsonDocument(verification))
