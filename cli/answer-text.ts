@@ -3,7 +3,7 @@ import { printable } from './printable.ts'
 /**
  * Returns an answer as text for a person. A list of flat entries is a table with one line each and the names of the members above;
  * entries with PEM, which has several lines, are blocks `name: value` instead, a blank line between them. Lists are joined with `, `,
- * and what is null or an empty list is `-`.
+ * what is null or an empty list is `-`, and a map of entries has a line for each, indented.
  */
 export function answerText(answer: Readonly<Record<string, unknown>>): string {
   const list = listIn(answer)
@@ -31,7 +31,15 @@ function cell(value: unknown): string {
 }
 
 function block(entry: Entry): string {
-  return Object.entries(entry).map(([name, value]) => `${name}:${blockValue(cell(value))}\n`).join('')
+  return Object.entries(entry).map(([name, value]) => `${name}:${isMap(value) ? mapValue(value) : blockValue(cell(value))}\n`).join('')
+}
+
+function isMap(value: unknown): value is Readonly<Record<string, Entry>> {
+  return isEntry(value) && !Array.isArray(value) && Object.values(value).length > 0 && Object.values(value).every((inner) => isEntry(inner) && !Array.isArray(inner))
+}
+
+function mapValue(map: Readonly<Record<string, Entry>>): string {
+  return Object.entries(map).map(([name, entry]) => `\n  ${printable(name)}: ${printable(cell(Object.values(entry)))}`).join('')
 }
 
 function blockValue(text: string): string {

@@ -17,6 +17,8 @@ const SENTENCES: Readonly<Record<InvalidReason, string>> = {
   DIGEST_DIFFERS: 'the signature is over other bytes than these',
   KEY_UNKNOWN: 'the key that the record names is not known',
   RECORD_MISMATCH: 'the record is of another package, fileset or level',
+  CONTENT_NEEDED: 'the key signs whole files, and a digest alone cannot tell',
+  KEY_REVOKED: 'the key is revoked, and nothing it signed is valid any more',
 }
 
 /** Shows what became of files, as each is known, and at the end what belongs there. */
@@ -24,7 +26,7 @@ export type Shown = Readonly<{ add: (verified: Verified) => Promise<void>; end: 
 
 /**
  * Returns how verifications are printed: a line each, `NAME: valid …` or `NAME: not valid REASON sentence`; or JSON. The document is that
- * of the API for a path on the server, and else a map by name. Failures go to stderr.
+ * of the API for a path on the server, and else a map by name. Failures and warnings go to stderr.
  */
 export function verificationOutput({ settings, terminal }: Pick<Bench, 'settings' | 'terminal'>, isServerPath: boolean): Shown {
   const verifications = Object.create(null) as Record<string, Verification | OfflineVerification>
@@ -41,6 +43,8 @@ export function verificationOutput({ settings, terminal }: Pick<Bench, 'settings
       }
       const { verification } = verified
       verifications[name] = verification
+      const { warnings = [] }: Partial<Verification> = verification
+      for (const { code, detail } of warnings) terminal.line(`warning: ${code} ${detail}`)
       if (settings.output === 'text') await terminal.out(`${printable(verificationLine(name, verification))}\n`)
       if (settings.output === 'ndjson') await terminal.out(jsonLine({ name, ...verification }))
       if (settings.output === 'json' && isServerPath) await terminal.out(jsonDocument(verification))

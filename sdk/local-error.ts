@@ -3,6 +3,7 @@ const HINTS = {
   FILE_UNREADABLE: 'Check the spelling of the name and whether you may read the file.',
   FILE_KIND_REFUSED: 'Name a regular file.',
   FILE_CHANGED: 'Wait until nobody writes the file, then begin again.',
+  FILE_TOO_LARGE: 'Verify it with openssl, which reads a file piece by piece where it can.',
   FILE_EXISTS: 'Remove the file that is there, or name another one.',
   FILE_UNWRITABLE: 'Check whether you may write there and whether there is room.',
   NOT_A_PACKAGE: 'Name an installp package image (backup file format).',

@@ -45,6 +45,11 @@ export const ERROR_CODES = [
   // the key and the signer
   'KEYID_REQUIRED',
   'KEY_NOT_AVAILABLE',
+  'KEY_NOT_SUITABLE',
+  'KEY_NOT_YET_VALID',
+  'KEY_EXPIRED',
+  'KEY_RETIRED',
+  'KEY_REVOKED',
   'SIGNER_BUSY',
   'SIGNER_NOT_AVAILABLE',
   'SIGNER_TIMEOUT',

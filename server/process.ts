@@ -11,7 +11,9 @@ import { createMetrics, type Metrics } from './http/metrics.ts'
 import { identityOf } from './identity/client.ts'
 import { checkTls, tlsOptions, type TlsMaterial } from './identity/tls.ts'
 import { readValidity } from './identity/validity.ts'
-import type { Keyring } from './keys/key.ts'
+import { watchExpiry } from './keys/expiry-watch.ts'
+import { isHeld, type Keyring } from './keys/key.ts'
+import { endOf, isInUse } from './keys/life.ts'
 import { openKeys } from './keys/open.ts'
 import { probeKey } from './keys/probe.ts'
 import { spkiSha256 } from './keys/spki.ts'
@@ -46,6 +48,8 @@ export async function startServer(config: Config, log: FastifyBaseLogger, open: 
     const stopping = createStopping(config.shutdown.deadlineMs)
     const listeners = new Map<ListenerName, Listener>()
     const parts = await openParts(config, { opened, listeners, open, log })
+    const watch = watchExpiry({ keyring: parts.keyring, clock, tell: (notice) => log.warn(notice, notice.notice === 0 ? 'key expired' : 'key expires soon') })
+    opened.defer(() => watch.close())
     const app = await openApp(config, parts, { log, stopping })
     opened.defer(async () => await app.close())
     for (const name of ['service', 'browser'] as const) listeners.set(name, createListener(name, { handler: (request, response) => app.routing(request, response), log, ...connectionDeps(config, parts) }))
@@ -100,7 +104,7 @@ async function openParts(config: Config, { opened, listeners, open, log }: Openi
   checkTls(tls)
   const pool = createThreadPool({ module: WORKER_MODULE, size: availableParallelism(), maxWaiting: limits.waitingFiles })
   opened.defer(async () => await pool.close())
-  const keyring = await openKeys(config.keys, pool)
+  const keyring = await openKeys(config.keys, { pool, maxWholeBytes: limits.wholeFileBytes })
   const { store, logKey } = await openLoggedStore(config, { opened, open, keyring, log })
   const inspector = createInspector({ pool, maxFileBytes: limits.fileBytes, accept: config.formats.accept })
   const signer = await openSigner(config.signer, { clock, copier: inspector, environment: process.env })
@@ -113,6 +117,7 @@ async function openParts(config: Config, { opened, listeners, open, log }: Openi
   })
   opened.defer(() => metrics.close())
   metrics.validityRead(validity)
+  metrics.keysRead(endsOf(keyring))
   return { pool, inspector: counted(inspector, metrics), keyring, signer, store, logKey, metrics, tls }
 }
 
@@ -126,6 +131,13 @@ async function openLoggedStore(config: Config, { opened, open, keyring, log }: P
   await store.begin({ at: clock().toISOString(), version, configurationSha256: config.sha256, keys })
   opened.defer(async () => await store.append({ kind: 'stop', at: clock().toISOString() }).catch((error: unknown) => log.error({ err: error }, 'the log does not say that the server stopped')))
   return { store, logKey: identity.verifierKey }
+}
+
+function endsOf(keyring: Keyring): ReadonlyMap<string, Date> {
+  return new Map([...keyring].flatMap(([keyid, key]) => {
+    const end = endOf(key)
+    return end === undefined ? [] : [[keyid, end.at] as const]
+  }))
 }
 
 async function readTls({ cert, key, clientCa, crl }: Config['tls']): Promise<TlsMaterial> {
@@ -184,6 +196,6 @@ function connectionDeps(config: Config, { tls, metrics }: Parts): Omit<Connectio
 }
 
 function probesOf({ store, signer, keyring }: Parts): Readonly<Record<string, Probe>> {
-  const keys = [...keyring.values()].flatMap((key) => (key.kind === 'file' ? [[`key ${key.keyid}`, async () => await probeKey(key)] as const] : []))
+  const keys = [...keyring.values()].flatMap((key) => (isHeld(key) && isInUse(key) ? [[`key ${key.keyid}`, async () => await probeKey(key)] as const] : []))
   return { store: async () => await store.probe(), signer: async () => await signer.probe(), ...Object.fromEntries(keys) }
 }

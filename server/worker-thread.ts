@@ -1,21 +1,32 @@
 import { parentPort } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
+import { verifyMessage } from '../formats/index.ts'
+import { signMessage } from './keys/message-key.ts'
+import type { SignMessageTask } from './keys/message-key.ts'
 import { signDigest } from './keys/rsa.ts'
 import type { SignTask } from './keys/rsa.ts'
 import type { Examined, PackageInfo } from './packages/package-info.ts'
-import { copyFile, examineFile, hashFile, inspectFile } from './packages/read-file.ts'
+import { copyFile, examineFile, hashFile, inspectFile, readWhole } from './packages/read-file.ts'
 import type { ReadTask } from './packages/read-file.ts'
 import { serveTasks } from './threads/serve.ts'
 
-// The body of a worker thread: everything that would keep the event loop waiting, reading and hashing files and RSA.
-serveTasks(parentPort as MessagePort, (task) => perform(task as ReadTask | SignTask))
+type Task = ReadTask | SignTask | SignMessageTask
 
-function perform(task: ReadTask | SignTask): PackageInfo | Examined | Buffer {
+// The body of a worker thread: everything that would keep the event loop waiting, reading and hashing files and making signatures.
+serveTasks(parentPort as MessagePort, (task) => perform(task as Task))
+
+function perform(task: Task): PackageInfo | Examined | Buffer | boolean {
   switch (task.kind) {
     case 'inspect': return inspectFile(task, task)
     case 'examine': return examineFile(task, task.sha256)
     case 'copy': return copyFile(task, task.targetFd)
     case 'hash': return hashFile(task)
     case 'sign': return signDigest(task.privateKey, task.sha256)
+    case 'signMessage': return signMessage(task.privateKey, bytesOf(task.message))
+    case 'verifyMessage': return verifyMessage({ ...task, message: readWhole(task, task.sha256) })
   }
+}
+
+function bytesOf(message: SignMessageTask['message']): Uint8Array {
+  return message.kind === 'bytes' ? message.bytes : readWhole(message, message.sha256)
 }

@@ -289,7 +289,7 @@ export interface components {
          * @description Stable code; docs/errors.md explains each.
          * @enum {string}
          */
-        readonly ErrorCode: "REQUEST_MALFORMED" | "REQUEST_INVALID" | "REQUEST_TIMEOUT" | "REQUEST_ABORTED" | "HEADERS_TOO_LARGE" | "BODY_MALFORMED" | "BODY_TOO_LARGE" | "CONTENT_TYPE_UNSUPPORTED" | "ROUTE_NOT_FOUND" | "IDEMPOTENCY_KEY_MALFORMED" | "IDEMPOTENCY_KEY_REUSED" | "REQUEST_IN_PROGRESS" | "CLIENT_UNKNOWN" | "OPERATION_DENIED" | "PATH_MALFORMED" | "PATH_OUTSIDE_ROOTS" | "PATH_UNREADABLE" | "FILE_NAME_REFUSED" | "FILE_KIND_REFUSED" | "FILE_CHANGED" | "FILE_TOO_LARGE" | "DIRECTORY_TOO_LARGE" | "NOT_A_PACKAGE" | "PACKAGE_MALFORMED" | "DSB_MALFORMED" | "DSB_STACKED" | "FORMAT_NOT_ACCEPTED" | "DIGEST_MALFORMED" | "DIGEST_MISMATCH" | "DIGEST_NOT_ALLOWED" | "DIGEST_NOT_SIGNABLE" | "FILESET_LEVEL_ALREADY_SIGNED" | "RESIGN_NOT_ALLOWED" | "KEYID_REQUIRED" | "KEY_NOT_AVAILABLE" | "SIGNER_BUSY" | "SIGNER_NOT_AVAILABLE" | "SIGNER_TIMEOUT" | "SIGNER_FAILED" | "SIGNER_OUTPUT_TOO_LARGE" | "SIGNER_NO_RECORD" | "SIGNER_RECORD_MALFORMED" | "SIGNER_SIGNATURE_TRUNCATED" | "SIGNER_RECORD_MISMATCH" | "SIGNATURE_INVALID" | "SIGNATURE_NOT_FOUND" | "TILE_NOT_FOUND" | "FORM_NOT_AVAILABLE" | "STORE_FAILED" | "STORAGE_FULL" | "SERVER_BUSY" | "SHUTTING_DOWN" | "INTERNAL";
+        readonly ErrorCode: "REQUEST_MALFORMED" | "REQUEST_INVALID" | "REQUEST_TIMEOUT" | "REQUEST_ABORTED" | "HEADERS_TOO_LARGE" | "BODY_MALFORMED" | "BODY_TOO_LARGE" | "CONTENT_TYPE_UNSUPPORTED" | "ROUTE_NOT_FOUND" | "IDEMPOTENCY_KEY_MALFORMED" | "IDEMPOTENCY_KEY_REUSED" | "REQUEST_IN_PROGRESS" | "CLIENT_UNKNOWN" | "OPERATION_DENIED" | "PATH_MALFORMED" | "PATH_OUTSIDE_ROOTS" | "PATH_UNREADABLE" | "FILE_NAME_REFUSED" | "FILE_KIND_REFUSED" | "FILE_CHANGED" | "FILE_TOO_LARGE" | "DIRECTORY_TOO_LARGE" | "NOT_A_PACKAGE" | "PACKAGE_MALFORMED" | "DSB_MALFORMED" | "DSB_STACKED" | "FORMAT_NOT_ACCEPTED" | "DIGEST_MALFORMED" | "DIGEST_MISMATCH" | "DIGEST_NOT_ALLOWED" | "DIGEST_NOT_SIGNABLE" | "FILESET_LEVEL_ALREADY_SIGNED" | "RESIGN_NOT_ALLOWED" | "KEYID_REQUIRED" | "KEY_NOT_AVAILABLE" | "KEY_NOT_SUITABLE" | "KEY_NOT_YET_VALID" | "KEY_EXPIRED" | "KEY_RETIRED" | "KEY_REVOKED" | "SIGNER_BUSY" | "SIGNER_NOT_AVAILABLE" | "SIGNER_TIMEOUT" | "SIGNER_FAILED" | "SIGNER_OUTPUT_TOO_LARGE" | "SIGNER_NO_RECORD" | "SIGNER_RECORD_MALFORMED" | "SIGNER_SIGNATURE_TRUNCATED" | "SIGNER_RECORD_MISMATCH" | "SIGNATURE_INVALID" | "SIGNATURE_NOT_FOUND" | "TILE_NOT_FOUND" | "FORM_NOT_AVAILABLE" | "STORE_FAILED" | "STORAGE_FULL" | "SERVER_BUSY" | "SHUTTING_DOWN" | "INTERNAL";
         /** @description Problem details (RFC 9457). */
         readonly Problem: {
             /** @description `urn:signing-server:problem:` and the code. */
@@ -319,15 +319,38 @@ export interface components {
          */
         readonly Keyid: string;
         /**
-         * @description RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017) and the modulus length.
+         * @description RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017) and the modulus length; or, for detached signatures of whole files alone, ECDSA on P-256 with SHA-256 (DER), Ed25519 (RFC 8032), ML-DSA-65 (FIPS 204).
          * @enum {string}
          */
-        readonly SigningAlgorithm: "rsa-2048-sha256" | "rsa-3072-sha256" | "rsa-4096-sha256";
+        readonly SigningAlgorithm: "rsa-2048-sha256" | "rsa-3072-sha256" | "rsa-4096-sha256" | "ecdsa-p256-sha256" | "ed25519" | "ml-dsa-65";
         /**
          * @description `public.pem`: SubjectPublicKeyInfo; `certificate.pem`: a certificate, where the configuration names one.
          * @enum {string}
          */
         readonly KeyForm: "public.pem" | "certificate.pem";
+        /**
+         * @description `active`: signs. `retiring`: signs, and a successor takes over. `retired`: signs no more; what it signed stays valid. `revoked`: signs no more, and nothing it signed is valid.
+         * @enum {string}
+         */
+        readonly KeyState: "active" | "retiring" | "retired" | "revoked";
+        /** @description Whether signatures are accepted. */
+        readonly Acceptance: {
+            /**
+             * @description `unknown`: nothing is published that would tell.
+             * @enum {string}
+             */
+            readonly verdict: "yes" | "no" | "unknown";
+            /** @description Why, as a sentence. */
+            readonly because: string;
+        };
+        /** @description Who accepts signatures of this key: AIX in its Digital Signature Catalog (`dsc`) and in a Digital Signature Block (`dsb`), OpenSSL 1.0.2 as a detached signature. docs/acceptance.md has the sources. */
+        readonly AcceptedBy: {
+            readonly "aix-7.2-tl4-dsc": components["schemas"]["Acceptance"];
+            readonly "aix-7.2-tl4-dsb": components["schemas"]["Acceptance"];
+            readonly "aix-7.3-dsc": components["schemas"]["Acceptance"];
+            readonly "aix-7.3-dsb": components["schemas"]["Acceptance"];
+            readonly "openssl-1.0.2": components["schemas"]["Acceptance"];
+        };
         /**
          * @description The public part of a signing key.
          * @example {
@@ -337,16 +360,41 @@ export interface components {
          *       "covers": "file",
          *       "publicKeyPem": "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A…\n-----END PUBLIC KEY-----\n",
          *       "spkiSha256": "2e3784834c7ea56cf7a380a8636120f723075b0cbfe16b5a3426d69f65f5b82c",
-         *       "installedPath": "/etc/security/certificates/example.pem"
+         *       "installedPath": "/etc/security/certificates/example.pem",
+         *       "state": "active",
+         *       "notAfter": "2028-01-01T00:00:00.000Z",
+         *       "successor": "1002",
+         *       "acceptedBy": {
+         *         "aix-7.2-tl4-dsc": {
+         *           "verdict": "unknown",
+         *           "because": "which bytes AIX wants signed is not published"
+         *         },
+         *         "aix-7.2-tl4-dsb": {
+         *           "verdict": "unknown",
+         *           "because": "the block is documented for AIX 7.3"
+         *         },
+         *         "aix-7.3-dsc": {
+         *           "verdict": "unknown",
+         *           "because": "which bytes AIX wants signed is not published"
+         *         },
+         *         "aix-7.3-dsb": {
+         *           "verdict": "yes",
+         *           "because": "the published block holds such a signature"
+         *         },
+         *         "openssl-1.0.2": {
+         *           "verdict": "yes",
+         *           "because": "openssl dgst knows it"
+         *         }
+         *       }
          *     }
          */
         readonly Key: {
             readonly keyid: components["schemas"]["Keyid"];
             /**
-             * @description `file`: the server holds the key; `command`: the wrapped command does.
+             * @description `file`: the server holds the key, from a PKCS#8 file; `pkcs12`: from a keystore; `command`: the wrapped command does.
              * @enum {string}
              */
-            readonly kind: "file" | "command";
+            readonly kind: "file" | "pkcs12" | "command";
             readonly algorithm: components["schemas"]["SigningAlgorithm"];
             /**
              * @description `file`: every signature is verified over the whole file before it leaves. `unverified`: what the wrapped command signs is not known.
@@ -359,6 +407,24 @@ export interface components {
             readonly spkiSha256: string;
             /** @description Where the public key lies on the AIX targets. */
             readonly installedPath?: string;
+            readonly state: components["schemas"]["KeyState"];
+            /**
+             * Format: date-time
+             * @description From when on it signs.
+             */
+            readonly notBefore?: string;
+            /**
+             * Format: date-time
+             * @description When it stops signing.
+             */
+            readonly notAfter?: string;
+            /**
+             * Format: date-time
+             * @description When its certificate ends, where it has one; that stops nothing.
+             */
+            readonly certificateNotAfter?: string;
+            readonly successor?: components["schemas"]["Keyid"];
+            readonly acceptedBy: components["schemas"]["AcceptedBy"];
         };
         /** @description The keys this client may use, in the order of the configuration. */
         readonly KeyList: {
@@ -527,7 +593,7 @@ export interface components {
         /** @description Something that did not stop the request but that a person should know. */
         readonly Warning: {
             /** @enum {string} */
-            readonly code: "SIGNATURE_UNVERIFIED" | "CONTENT_NOT_SEEN" | "NO_PACKAGES" | "DSB_WITHOUT_PRECEDENT";
+            readonly code: "SIGNATURE_UNVERIFIED" | "CONTENT_NOT_SEEN" | "NO_PACKAGES" | "DSB_WITHOUT_PRECEDENT" | "KEY_NOT_ACCEPTED" | "KEY_RETIRING" | "KEY_EXPIRES_SOON" | "KEY_EXPIRED" | "KEY_RETIRED";
             readonly detail: string;
         };
         /** @description The digest of a file that is not sent. */
@@ -793,10 +859,10 @@ export interface components {
          */
         readonly SignatureForm: "record" | "sig" | "dsb" | "dsc";
         /**
-         * @description `NO_SIGNATURE`: none was given, none is at the end of the file, none is in the catalogue. `SIGNATURE_MALFORMED`: not of the form it was said to be. `DSB_MALFORMED`, `DSB_STACKED`: what is at the end of the file. `SIGNATURE_WRONG`: no key verifies it over anything known. `DIGEST_DIFFERS`: a signature of this server, over other bytes. `KEY_UNKNOWN`: the keyid it names is not one that this client may use. `RECORD_MISMATCH`: a record of another package, fileset or level.
+         * @description `NO_SIGNATURE`: none was given, none is at the end of the file, none is in the catalogue. `SIGNATURE_MALFORMED`: not of the form it was said to be. `DSB_MALFORMED`, `DSB_STACKED`: what is at the end of the file. `SIGNATURE_WRONG`: no key verifies it over anything known. `DIGEST_DIFFERS`: a signature of this server, over other bytes. `KEY_UNKNOWN`: the keyid it names is not one that this client may use. `RECORD_MISMATCH`: a record of another package, fileset or level. `CONTENT_NEEDED`: it may be of a key that signs whole files, and a digest alone says nothing about it. `KEY_REVOKED`: by a key whose signatures are not to be trusted any more.
          * @enum {string}
          */
-        readonly InvalidReason: "NO_SIGNATURE" | "SIGNATURE_MALFORMED" | "DSB_MALFORMED" | "DSB_STACKED" | "SIGNATURE_WRONG" | "DIGEST_DIFFERS" | "KEY_UNKNOWN" | "RECORD_MISMATCH";
+        readonly InvalidReason: "NO_SIGNATURE" | "SIGNATURE_MALFORMED" | "DSB_MALFORMED" | "DSB_STACKED" | "SIGNATURE_WRONG" | "DIGEST_DIFFERS" | "KEY_UNKNOWN" | "RECORD_MISMATCH" | "CONTENT_NEEDED" | "KEY_REVOKED";
         /** @description A signature to check. */
         readonly GivenSignature: {
             readonly form: components["schemas"]["SignatureForm"];
@@ -845,6 +911,8 @@ export interface components {
              */
             readonly id?: string;
             readonly records?: readonly components["schemas"]["SignatureRecord"][];
+            /** @description What a person should know although the signature is valid: that its key signs no more. */
+            readonly warnings?: readonly components["schemas"]["Warning"][];
         };
         /**
          * @description A `SignatureForm`, or `proof`: that the signature stands in the tamper-evident log (C2SP tlog-proof).
@@ -963,6 +1031,9 @@ export type Problem = components['schemas']['Problem'];
 export type Keyid = components['schemas']['Keyid'];
 export type SigningAlgorithm = components['schemas']['SigningAlgorithm'];
 export type KeyForm = components['schemas']['KeyForm'];
+export type KeyState = components['schemas']['KeyState'];
+export type Acceptance = components['schemas']['Acceptance'];
+export type AcceptedBy = components['schemas']['AcceptedBy'];
 export type Key = components['schemas']['Key'];
 export type KeyList = components['schemas']['KeyList'];
 export type Format = components['schemas']['Format'];
@@ -1104,7 +1175,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `IDEMPOTENCY_KEY_REUSED` Idempotency-Key used before; `FILE_NAME_REFUSED` File name refused; `FILE_KIND_REFUSED` Not a regular file; `NOT_A_PACKAGE` Not a package; `PACKAGE_MALFORMED` Package malformed; `DSB_MALFORMED` Signature block malformed; `DSB_STACKED` More than one signature block; `FORMAT_NOT_ACCEPTED` Format not accepted; `DIGEST_NOT_SIGNABLE` Digest alone cannot be signed */
+            /** @description `IDEMPOTENCY_KEY_REUSED` Idempotency-Key used before; `FILE_NAME_REFUSED` File name refused; `FILE_KIND_REFUSED` Not a regular file; `NOT_A_PACKAGE` Not a package; `PACKAGE_MALFORMED` Package malformed; `DSB_MALFORMED` Signature block malformed; `DSB_STACKED` More than one signature block; `FORMAT_NOT_ACCEPTED` Format not accepted; `DIGEST_NOT_SIGNABLE` Digest alone cannot be signed; `KEY_NOT_SUITABLE` Key not suitable; `KEY_NOT_YET_VALID` Key not yet valid; `KEY_EXPIRED` Key expired; `KEY_RETIRED` Key retired; `KEY_REVOKED` Key revoked */
             readonly 422: {
                 headers: {
                     readonly [name: string]: unknown;

@@ -15,6 +15,9 @@ export function crossCheck(config: Partially<ConfigFile>, report: Report): void 
   reportTwice(keys, 'keys', 'keyid', ({ keyid }) => keyid, report)
   reportTwice(clients, 'clients', 'name', ({ name }) => name, report)
   reportTwice(clients, 'clients', 'match', ({ match }) => Object.values(match ?? {})[0], report)
+  reportTwice(keys, 'keys', 'passphraseFd', (key) => ('passphraseFd' in key ? key.passphraseFd : undefined), report)
+  checkPassphrases(keys, report)
+  checkLives(keys, report)
   checkReferences(clients, 'keys', new Set(keys.map((key) => key?.keyid)), report)
   checkReferences(clients, 'roots', new Set(roots.map((root) => root?.name)), report)
   checkSigner(config, report)
@@ -24,8 +27,8 @@ export function crossCheck(config: Partially<ConfigFile>, report: Report): void 
   checkWrites(config, report)
 }
 
-function reportTwice<T>(items: readonly (T | undefined)[], list: string, member: string, of: (item: T) => string | undefined, report: Report): void {
-  const seen = new Map<string, number>()
+function reportTwice<T>(items: readonly (T | undefined)[], list: string, member: string, of: (item: T) => string | number | undefined, report: Report): void {
+  const seen = new Map<string | number, number>()
   for (const [index, item] of items.entries()) {
     const value = item === undefined ? undefined : of(item)
     if (value === undefined) continue
@@ -33,6 +36,37 @@ function reportTwice<T>(items: readonly (T | undefined)[], list: string, member:
     if (first === undefined) seen.set(value, index)
     else report([list, index, member], `is the same as ${list}[${first}].${member}`)
   }
+}
+
+/** A keystore has a passphrase, a key in a file may have one, and either comes from one place. */
+function checkPassphrases(keys: NonNullable<Partially<ConfigFile>['keys']>, report: Report): void {
+  for (const [index, key] of keys.entries()) {
+    if (key === undefined) continue
+    const [hasFile, hasFd] = ['passphraseFile' in key, 'passphraseFd' in key]
+    if (hasFile && hasFd) report(['keys', index, 'passphraseFd'], 'stands beside passphraseFile; name one of them')
+    if (key.kind === 'pkcs12' && !hasFile && !hasFd) report(['keys', index], 'passphraseFile or passphraseFd is missing')
+  }
+}
+
+/** Dates that are in the calendar and in their order; a successor that is another key of the list. */
+function checkLives(keys: NonNullable<Partially<ConfigFile>['keys']>, report: Report): void {
+  const known = new Set(keys.map((key) => key?.keyid))
+  for (const [index, key] of keys.entries()) {
+    const { keyid, successor, notBefore, notAfter } = key ?? {}
+    for (const [name, text] of Object.entries({ notBefore, notAfter })) {
+      if (text !== undefined && !isDate(text)) report(['keys', index, name], 'is no time of the calendar')
+    }
+    if (notBefore !== undefined && notAfter !== undefined && notBefore >= notAfter) report(['keys', index, 'notAfter'], 'is not after notBefore')
+    if (successor === undefined) continue
+    if (successor === keyid) report(['keys', index, 'successor'], 'is the key itself')
+    else if (!known.has(successor)) report(['keys', index, 'successor'], `there is no key ${successor}`)
+  }
+}
+
+/** JavaScript makes the second of March of the thirtieth of February. */
+function isDate(text: string): boolean {
+  const time = new Date(text)
+  return !Number.isNaN(time.getTime()) && time.toISOString() === text.replace('Z', '.000Z')
 }
 
 function checkReferences(clients: NonNullable<Partially<ConfigFile>['clients']>, member: 'keys' | 'roots', known: ReadonlySet<string | undefined>, report: Report): void {
@@ -45,9 +79,9 @@ function checkReferences(clients: NonNullable<Partially<ConfigFile>['clients']>,
 
 function checkSigner({ signer, keys = [] }: Partially<ConfigFile>, report: Report): void {
   if (signer === undefined) return
-  const wanted = signer.kind === 'command' ? 'command' : 'file'
+  const isCommand = signer.kind === 'command'
   for (const [index, key] of keys.entries()) {
-    if (key?.kind !== undefined && key.kind !== wanted) report(['keys', index, 'kind'], `must be ${wanted}, because signer.kind is ${signer.kind}`)
+    if (key?.kind !== undefined && (key.kind === 'command') !== isCommand) report(['keys', index, 'kind'], `must ${isCommand ? '' : 'not '}be command, because signer.kind is ${signer.kind}`)
   }
   if (signer.kind !== 'command') return
   const [program] = signer.command ?? []

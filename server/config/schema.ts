@@ -1,5 +1,6 @@
 import { Type, type Static, type TProperties } from 'typebox'
 import { ACCEPTABLE_FORMATS } from '../schemas/format.ts'
+import { KEY_STATES } from '../schemas/key.ts'
 import { OPERATIONS } from '../schemas/whoami.ts'
 
 /**
@@ -62,16 +63,46 @@ const installedPath = Type.Optional(
 )
 const certificate = Type.Optional(filePath('file', 'A certificate of this key, PEM, for targets that want one.'))
 
+const passphrase = {
+  passphraseFile: Type.Optional(filePath('secret', 'The passphrase of an encrypted key: the first line of this file. A file that others may read is refused.')),
+  passphraseFd: Type.Optional(
+    Type.Integer({ minimum: 3, maximum: 1_048_576, description: 'Instead of `passphraseFile`: the first line of what whoever starts the server has opened as this descriptor. It is read to its end, once at the start, and closed.' }),
+  ),
+} as const
+
+const time = (description: string) => Type.Optional(Type.String({ pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$', description: `${description} RFC 3339, in UTC.` }))
+const life = {
+  state: Type.Optional(Type.Enum(KEY_STATES, { type: 'string', description: '`active` (also without it) and `retiring` sign; `retired` signs no more and what it signed stays valid; of a `revoked` key nothing is valid any more.' })),
+  notBefore: time('It does not sign earlier.'),
+  notAfter: time('It signs no more from then on; answers, log and metrics warn 90, 30 and 7 days before.'),
+  successor: Type.Optional(keyid('The key that takes over; refusals and warnings name it.')),
+} as const
+
 const FileKey = closed(
   {
     keyid: keyid('Identifier of the key that checks the record: `dsc_key.id` on AIX.'),
     kind: kind('file', 'The server holds the key.'),
-    path: filePath('secret', 'RSA private key of 2048, 3072 or 4096 bits, PKCS#8 PEM. A file that others may read is refused.'),
-    passphraseFile: Type.Optional(filePath('secret', 'The passphrase of an encrypted key: the first line of this file. A file that others may read is refused.')),
+    path: filePath('secret', 'Private key, PKCS#8 PEM: RSA of 2048, 3072 or 4096 bits; or, for detached signatures alone, ECDSA P-256, Ed25519 or ML-DSA-65. A file that others may read is refused.'),
+    ...passphrase,
     installedPath,
     certificate,
+    ...life,
   },
   'A key in a file.',
+)
+
+const Pkcs12Key = closed(
+  {
+    keyid: keyid('Identifier of the key that checks the record: `dsc_key.id` on AIX.'),
+    kind: kind('pkcs12', 'The server holds the key, from a keystore.'),
+    path: filePath('secret', 'PKCS#12 keystore, encrypted with AES, 3DES or RC2, with a key as under `kind: file`. A file that others may read is refused. A certificate of the key that is in it needs no `certificate`.'),
+    alias: Type.Optional(text('Which key of several: its alias (friendly name), whatever the case.')),
+    ...passphrase,
+    installedPath,
+    certificate,
+    ...life,
+  },
+  'A key in a PKCS#12 keystore. It needs a `passphraseFile` or a `passphraseFd`.',
 )
 
 const CommandKey = closed(
@@ -85,6 +116,7 @@ const CommandKey = closed(
     }),
     installedPath,
     certificate,
+    ...life,
   },
   'The key behind the wrapped command.',
 )
@@ -152,6 +184,7 @@ const Client = closed(
 const Limits = section(
   {
     fileBytes: positive(17_179_869_184, 'Largest file that is signed.'),
+    wholeFileBytes: positive(67_108_864, 'Largest file that a key signs which takes no digest (ECDSA, Ed25519, ML-DSA-65): it is held in memory as a whole, once for each core at most.', 1_073_741_824),
     directoryEntries: positive(20_000, 'Longest directory that is listed or signed, subdirectories included when recursive.', 1_000_000),
     bodyBytes: positive(4_194_304, 'Largest JSON body; a thousand digests with their filesets need most.', 16_777_216),
     connections: positive(1_000, 'Connections at once on each service port.', 65_535),
@@ -171,7 +204,7 @@ export const ConfigFile = closed(
     admin: Admin,
     tls: Tls,
     roots: Type.Array(Root, { description: 'Directories that clients may name files in.' }),
-    keys: Type.Array(Type.Union([FileKey, CommandKey]), { minItems: 1, description: 'The signing keys.' }),
+    keys: Type.Array(Type.Union([FileKey, Pkcs12Key, CommandKey]), { minItems: 1, description: 'The signing keys.' }),
     signer: Type.Union([EmbeddedSigner, CommandSigner], { default: { kind: 'embedded' }, description: 'Who makes the records.' }),
     clients: Type.Array(Client, { description: 'Who may do what. A client that is not listed may do nothing.' }),
     formats: section(
@@ -230,6 +263,7 @@ export type ConfigFile = Static<typeof ConfigFile>
 export type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T
 
 export type FileKeyConfig = DeepReadonly<Static<typeof FileKey>>
+export type Pkcs12KeyConfig = DeepReadonly<Static<typeof Pkcs12Key>>
 export type CommandKeyConfig = DeepReadonly<Static<typeof CommandKey>>
 export type EmbeddedSignerConfig = DeepReadonly<Static<typeof EmbeddedSigner>>
 export type CommandSignerConfig = DeepReadonly<Static<typeof CommandSigner>>

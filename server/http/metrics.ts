@@ -32,6 +32,8 @@ export interface Metrics {
    * `tlsClientError` reports a refused certificate as ECONNRESET and keeps the reason on the socket. Unknown codes count as `OTHER`.
    */
   tlsClientFailed(code: string | undefined): void
+  /** The keys were opened: when each one ends, or its certificate, by keyid. */
+  keysRead(ends: ReadonlyMap<string, Date>): void
   /** The TLS configuration was read (again). */
   validityRead(validity: Validity): void
   /** The text exposition format, of media type {@link Metrics.contentType}. */
@@ -58,6 +60,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     ...requestMetrics(registry),
     ...fileMetrics(registry),
     ...tlsMetrics(registry),
+    ...keyMetrics(registry),
     text: () => registry.metrics(),
     contentType: registry.contentType,
     close: () => registry.clear(),
@@ -114,6 +117,21 @@ function tlsMetrics(registry: Registry): Pick<Metrics, 'tlsClientFailed' | 'vali
       expiry.set({ certificate: 'server' }, serverNotAfter.getTime() / 1000)
       expiry.set({ certificate: 'client_ca' }, clientCaNotAfter.getTime() / 1000)
       if (crlNextUpdate !== undefined) expiry.set({ certificate: 'crl' }, crlNextUpdate.getTime() / 1000)
+    },
+  }
+}
+
+function keyMetrics(registry: Registry): Pick<Metrics, 'keysRead'> {
+  const expiry = new Gauge({
+    name: 'signing_key_expiry_timestamp_seconds',
+    help: 'When a key in use, or its certificate, ends; seconds since 1970.',
+    labelNames: ['keyid'],
+    registers: [registry],
+  })
+  return {
+    keysRead: (ends) => {
+      expiry.reset()
+      for (const [keyid, end] of ends) expiry.set({ keyid }, end.getTime() / 1000)
     },
   }
 }

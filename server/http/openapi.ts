@@ -6,7 +6,7 @@ import { FileEntry, FileKind, FileList } from '../schemas/files.ts'
 import { Digest, DigestItem, Fileset } from '../schemas/digest.ts'
 import { Format } from '../schemas/format.ts'
 import { LogAudit, LogFinding } from '../schemas/log.ts'
-import { Key, KeyForm, Keyid, KeyList, SigningAlgorithm } from '../schemas/key.ts'
+import { Acceptance, AcceptedBy, Key, KeyForm, Keyid, KeyList, KeyState, SigningAlgorithm } from '../schemas/key.ts'
 import { ErrorCode, Problem } from '../schemas/problem.ts'
 import { Receipt } from '../schemas/receipt.ts'
 import { BatchAnswer, BatchOutcome, SignAnswer, SignBatchRequest, SignDigestRequest, SignEvent, SignPathRequest, SignRequest, SkipReason, Warning } from '../schemas/sign.ts'
@@ -19,7 +19,7 @@ const { version } = createRequire(import.meta.url)('#package.json') as { version
 
 /** Every schema that is a named component of the document. */
 export const COMPONENTS = [
-  ErrorCode, Problem, Keyid, SigningAlgorithm, KeyForm, Key, KeyList, Format, SignatureRecord, Receipt, Signature, FoundSignature, SignatureList, SkipReason, Warning, Digest, Fileset, DigestItem,
+  ErrorCode, Problem, Keyid, SigningAlgorithm, KeyForm, KeyState, Acceptance, AcceptedBy, Key, KeyList, Format, SignatureRecord, Receipt, Signature, FoundSignature, SignatureList, SkipReason, Warning, Digest, Fileset, DigestItem,
   SignPathRequest, SignDigestRequest, SignBatchRequest, SignRequest, SignAnswer, BatchOutcome, BatchAnswer, SignEvent,
   SignatureForm, InvalidReason, GivenSignature, VerifyPathRequest, VerifyDigestRequest, VerifyRequest, Verification,
   ExportForm, LogFinding, LogAudit, FileKind, FileEntry, FileList, Operation, Whoami,

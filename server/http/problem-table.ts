@@ -32,7 +32,7 @@ export const PROBLEM_KINDS: Readonly<Record<ErrorCode, ProblemKind>> = {
   FILE_NAME_REFUSED: once(422, 'File name refused', 'Rename the file: printable UTF-8 without control characters.'),
   FILE_KIND_REFUSED: once(422, 'Not a regular file', 'Name a regular file or a directory.'),
   FILE_CHANGED: later(409, 'File changed', 'Wait until nobody writes the file, then sign it again.'),
-  FILE_TOO_LARGE: once(413, 'File too large', 'Ask the administrator to raise `limits.fileBytes`.'),
+  FILE_TOO_LARGE: once(413, 'File too large', 'Ask the administrator to raise the limit that `detail` names.'),
   DIRECTORY_TOO_LARGE: once(413, 'Directory too large', 'Sign its parts one by one, or ask the administrator to raise `limits.directoryEntries`.'),
 
   NOT_A_PACKAGE: once(422, 'Not a package', 'Name an installp package image (backup file format).'),
@@ -51,6 +51,11 @@ export const PROBLEM_KINDS: Readonly<Record<ErrorCode, ProblemKind>> = {
 
   KEYID_REQUIRED: once(400, 'Key not named', 'Send `keyid`; GET /keys lists the keys of this client.'),
   KEY_NOT_AVAILABLE: once(403, 'Key not available', 'GET /keys lists the keys of this client.'),
+  KEY_NOT_SUITABLE: once(422, 'Key not suitable', 'Name an RSA key: what AIX installs takes no other; GET /keys shows the algorithm of each.'),
+  KEY_NOT_YET_VALID: later(422, 'Key not yet valid', 'Name another key, or wait; GET /keys shows the dates of each.'),
+  KEY_EXPIRED: once(422, 'Key expired', 'Name its successor; GET /keys shows the dates of each key.'),
+  KEY_RETIRED: once(422, 'Key retired', 'Name its successor; GET /keys shows the state of each key.'),
+  KEY_REVOKED: once(422, 'Key revoked', 'Name another key, and sign again what this one signed; GET /keys shows the state of each.'),
   SIGNER_BUSY: later(503, 'Signer busy', 'Try again after the time in Retry-After.'),
   SIGNER_NOT_AVAILABLE: later(503, 'Signer not available', SEE_LOG),
   SIGNER_TIMEOUT: later(504, 'Signer too slow', 'Try again; if it persists, ask the administrator to look at the command or raise `signer.timeoutMs`.'),

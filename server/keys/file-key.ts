@@ -1,61 +1,36 @@
-import { createPrivateKey, createPublicKey } from 'node:crypto'
+import { createPrivateKey } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import type { FileKeyConfig } from '../config/schema.ts'
-import { SigningError } from '../errors.ts'
-import type { ThreadPool } from '../threads/pool.ts'
 import { pemLabel, withKeyFile } from './key-file.ts'
 import { KeyFaults } from './key-faults.ts'
-import type { Key, OpenedKey } from './key.ts'
-import { probeKey } from './probe.ts'
-import { rsaAlgorithm } from './rsa.ts'
-import type { SignTask } from './rsa.ts'
-
-// OpenSSL takes no longer one.
-const PASSPHRASE_BYTES_MAX = 1024
+import { holdKey } from './held-key.ts'
+import type { HeldKey, OpenedKey } from './key.ts'
+import type { SigningPlace } from './message-key.ts'
+import { passphraseName, withPassphrase, type PassphraseSource } from './passphrase.ts'
 
 /**
- * Resolves with a key whose private part was read from a PKCS#8 PEM file, plain or encrypted, and which has signed a random digest that
- * verified. It signs in the threads of `pool`. What was read from the key file and the passphrase file is overwritten with zeros.
+ * Resolves with a key whose private part was read from a PKCS#8 PEM file, plain or encrypted, and which has signed something random that
+ * verified. It signs in the threads of a pool. What was read of key and passphrase is overwritten with zeros.
  * @throws KeyFaults; SigningError when the pool cannot work
  */
-export async function openFileKey({ keyid, path, passphraseFile, installedPath }: FileKeyConfig, pool: ThreadPool): Promise<OpenedKey> {
-  const privateKey = await readPrivateKey(path, passphraseFile)
-  const algorithm = rsaAlgorithm(privateKey)
-  if (typeof algorithm === 'string') throw new KeyFaults([`the key in ${path} ${algorithm}`])
-  const publicKey = createPublicKey(privateKey)
-  const key = createThreadKey(privateKey, pool)
-  await probeKey({ key, publicKey }).catch((error: unknown) => {
-    if (!(error instanceof SigningError) || error.code !== 'SIGNER_FAILED') throw error
-    throw new KeyFaults([`the key in ${path} is damaged: what it signs does not verify`], { cause: error })
-  })
-  return { keyid, kind: 'file', covers: 'file', ...algorithm, publicKey, key, ...(installedPath === undefined ? {} : { installedPath }) }
+export async function openFileKey({ keyid, path, installedPath, ...source }: FileKeyConfig, place: SigningPlace): Promise<OpenedKey & HeldKey> {
+  const privateKey = await readPrivateKey(path, source)
+  return await holdKey({ keyid, kind: 'file', path, privateKey, installedPath }, place)
 }
 
-// The key travels with each task. It is a reference to one key in memory, not a copy, and costs 3 % of an RSA-2048 signature; threads
-// that hold keys of their own would have to be told of every key that comes or goes.
-function createThreadKey(privateKey: KeyObject, pool: ThreadPool): Key {
-  return {
-    sign: async (sha256) => {
-      // A copy of 32 bytes: a small Buffer is a window into a shared one, all of which would be cloned.
-      const task: SignTask = { kind: 'sign', privateKey, sha256: Uint8Array.from(sha256) }
-      const signature = await pool.run<Uint8Array>(task)
-      return Buffer.from(signature.buffer, signature.byteOffset, signature.length)
-    },
-  }
-}
-
-function readPrivateKey(path: string, passphraseFile: string | undefined): Promise<KeyObject> {
+function readPrivateKey(path: string, source: PassphraseSource): Promise<KeyObject> {
   return withKeyFile(path, 'secret', (pem) => {
     const label = pemLabel(pem)
-    if (label === 'PRIVATE KEY') return readPlain(path, pem, passphraseFile)
-    if (label === 'ENCRYPTED PRIVATE KEY') return readEncrypted(path, pem, passphraseFile)
+    if (label === 'PRIVATE KEY') return readPlain(path, pem, source)
+    if (label === 'ENCRYPTED PRIVATE KEY') return readEncrypted(path, pem, source)
     throw new KeyFaults([`${path} ${labelFault(path, label)}`])
   })
 }
 
-function readPlain(path: string, pem: Buffer, passphraseFile: string | undefined): KeyObject {
+function readPlain(path: string, pem: Buffer, source: PassphraseSource): KeyObject {
+  const passphrase = passphraseName(source)
   // Somebody believes that this key is encrypted. They should know that it is not.
-  if (passphraseFile !== undefined) throw new KeyFaults([`${path} is not encrypted, although there is a passphraseFile: encrypt it, or remove passphraseFile`])
+  if (passphrase !== undefined) throw new KeyFaults([`${path} is not encrypted, although there is a ${passphrase.member}: encrypt it, or remove ${passphrase.member}`])
   try {
     return createPrivateKey(pem)
   } catch (cause) {
@@ -63,28 +38,16 @@ function readPlain(path: string, pem: Buffer, passphraseFile: string | undefined
   }
 }
 
-async function readEncrypted(path: string, pem: Buffer, passphraseFile: string | undefined): Promise<KeyObject> {
-  if (passphraseFile === undefined) throw new KeyFaults([`${path} is encrypted: name a passphraseFile`])
-  return withKeyFile(passphraseFile, 'secret', (bytes) => {
-    const passphrase = firstLine(bytes)
-    if (passphrase.length === 0) throw new KeyFaults([`the first line of ${passphraseFile} is empty; it must be the passphrase`])
-    if (passphrase.length > PASSPHRASE_BYTES_MAX) {
-      throw new KeyFaults([`the first line of ${passphraseFile} has more than ${PASSPHRASE_BYTES_MAX} bytes, the most a passphrase can have`])
-    }
+async function readEncrypted(path: string, pem: Buffer, source: PassphraseSource): Promise<KeyObject> {
+  return await withPassphrase(source, `${path} is encrypted: name a passphraseFile or a passphraseFd`, (passphrase) => {
     try {
       return createPrivateKey({ key: pem, format: 'pem', passphrase })
     } catch (cause) {
-      const fault = `${path} cannot be decrypted: the first line of ${passphraseFile} is not its passphrase, the file is damaged, or its encryption is outdated`
+      const place = passphraseName(source)?.place
+      const fault = `${path} cannot be decrypted: the first line of ${place} is not its passphrase, the file is damaged, or its encryption is outdated`
       throw new KeyFaults([fault], { cause })
     }
   })
-}
-
-// Bytes, not text: a string could not be overwritten afterwards.
-function firstLine(bytes: Buffer): Buffer {
-  const lineEnd = bytes.indexOf('\n')
-  const line = lineEnd === -1 ? bytes : bytes.subarray(0, lineEnd)
-  return line.at(-1) === 0x0d ? line.subarray(0, -1) : line
 }
 
 function labelFault(path: string, label: string | undefined): string {

@@ -27,13 +27,22 @@ export async function withKeyFile<T>(path: string, role: KeyFileRole, use: (byte
   })
   const space = Buffer.alloc(MAX_BYTES + 1)
   try {
+    return await use(await readChecked(path, role, { handle, space }))
+  } finally {
+    space.fill(0)
+  }
+}
+
+type Reading = Readonly<{ handle: FileHandle; space: Buffer }>
+
+async function readChecked(path: string, role: KeyFileRole, { handle, space }: Reading): Promise<Buffer> {
+  try {
     const fault = faultOf(path, role, await handle.stat())
     if (fault !== undefined) throw new KeyFaults([fault])
     const bytes = await readInto(space, handle)
     if (bytes.length > MAX_BYTES) throw new KeyFaults([`${path} has more than ${MAX_BYTES} bytes`])
-    return await use(bytes)
+    return bytes
   } finally {
-    space.fill(0)
     await handle.close()
   }
 }

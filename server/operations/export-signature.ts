@@ -1,5 +1,6 @@
 import { formatDsb, formatDscScript, FormatError, formatSignatureFile } from '../../formats/index.ts'
 import { SigningError } from '../errors.ts'
+import { signsMessages } from '../keys/algorithms.ts'
 import type { Keyring } from '../keys/key.ts'
 import type { Signature } from '../schemas/signature.ts'
 import type { ExportForm } from '../schemas/verify.ts'
@@ -38,12 +39,19 @@ async function proofOf({ id }: Signature, { store }: ExportDeps): Promise<Buffer
   return Buffer.from(proof)
 }
 
-function recordsOf({ records }: Signature): Signature['records'] {
+function recordsOf({ records, algorithm }: Signature): Signature['records'] {
+  refuseUnlessRsa(algorithm)
   if (records.length === 0) throw new SigningError('FORM_NOT_AVAILABLE', 'the signature is a detached one and has no records')
   return records
 }
 
+/** Records, blocks and the catalogue of AIX carry RSA signatures alone. */
+function refuseUnlessRsa(algorithm: Signature['algorithm']): void {
+  if (signsMessages(algorithm)) throw new SigningError('FORM_NOT_AVAILABLE', `the signature is ${algorithm}, and this form is for RSA signatures alone`)
+}
+
 function dsbOf({ format, keyid, algorithm, signature }: Signature, { keyring, dsb }: ExportDeps): Buffer {
+  refuseUnlessRsa(algorithm)
   if (format !== 'installp') throw new SigningError('FORM_NOT_AVAILABLE', 'only an installp package can end in a Digital Signature Block')
   const path = keyring.get(keyid)?.installedPath
   if (path === undefined) throw new SigningError('FORM_NOT_AVAILABLE', `key ${keyid} has no installedPath in the configuration, and a Digital Signature Block names it`)

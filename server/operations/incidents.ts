@@ -21,9 +21,13 @@ export type Incidents = Readonly<{
 
 export type IncidentsOptions = Readonly<{ log: Readonly<{ append(entry: LogEntry): Promise<void> }>; clock: () => Date; fault: (error: unknown) => void }> & Partial<RefusalCountOptions>
 
-/** What a client may not have, or not again: decided by the policy, by the permissions of the files, or by what was signed before. */
+/**
+ * What a client may not have, or not again: decided by the policy, by the permissions of the files, by what a key is for and where it is
+ * in its life, or by what was signed before.
+ */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set([
-  'CLIENT_UNKNOWN', 'OPERATION_DENIED', 'PATH_OUTSIDE_ROOTS', 'PATH_UNREADABLE', 'KEY_NOT_AVAILABLE', 'DIGEST_NOT_ALLOWED', 'RESIGN_NOT_ALLOWED', 'FILESET_LEVEL_ALREADY_SIGNED', 'SIGNATURE_NOT_FOUND',
+  'CLIENT_UNKNOWN', 'OPERATION_DENIED', 'PATH_OUTSIDE_ROOTS', 'PATH_UNREADABLE', 'DIGEST_NOT_ALLOWED', 'RESIGN_NOT_ALLOWED',
+  'KEY_NOT_AVAILABLE', 'KEY_NOT_SUITABLE', 'KEY_NOT_YET_VALID', 'KEY_EXPIRED', 'KEY_RETIRED', 'KEY_REVOKED', 'FILESET_LEVEL_ALREADY_SIGNED', 'SIGNATURE_NOT_FOUND',
 ])
 
 /** What says nothing of the file: the request could not be understood, or was not tried to its end. */

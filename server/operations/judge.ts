@@ -1,16 +1,23 @@
 import { FormatError, parseDsb, parseDscScript, parseSignatureFile, recoverDigest, verifySignature, type SignatureRecord } from '../../formats/index.ts'
+import { fitsLength, signsMessages } from '../keys/algorithms.ts'
 import type { OpenedKey } from '../keys/key.ts'
 import type { DsbInfo, Examined } from '../packages/package-info.ts'
 import type { GivenSignature, InvalidReason, Verification } from '../schemas/verify.ts'
 
-/** What a signature is said to be over: the digest of the signed bytes, and what was found in the file where there is one. */
-export type Subject = Omit<Examined, 'sizeBytes'>
+/**
+ * What a signature is said to be over: the digest of the signed bytes, and what was found in the file where there is one. `verifyMessage`
+ * judges with a key that signs whole files; it is absent where there is a digest alone.
+ */
+export type Subject = Omit<Examined, 'sizeBytes'> & Readonly<{ verifyMessage?: (key: OpenedKey, signature: Buffer) => Promise<boolean> }>
 
 /** Whether a signature is valid, by which key, and the records it came in. */
 export type Judgement = Pick<Verification, 'valid' | 'reason' | 'keyid' | 'records'>
 
-/** Judges a signature that was handed in, in any form, with the keys that the caller may use. */
-export function judgeGiven(subject: Subject, { form, value }: GivenSignature, keys: readonly OpenedKey[]): Judgement {
+/**
+ * Judges a signature that was handed in, in any form, with the keys that the caller may use.
+ * @throws SigningError what `verifyMessage` of the subject throws
+ */
+export async function judgeGiven(subject: Subject, { form, value }: GivenSignature, keys: readonly OpenedKey[]): Promise<Judgement> {
   try {
     switch (form) {
       case 'record':
@@ -18,7 +25,7 @@ export function judgeGiven(subject: Subject, { form, value }: GivenSignature, ke
       case 'dsc':
         return judgeRecords(subject, parseDscScript(value), keys)
       case 'sig':
-        return judgeRaw(subject, decodeBase64(value), keys)
+        return await judgeRaw(subject, decodeBase64(value), keys)
       case 'dsb':
         return judgeBlock(subject, blockIn(decodeBase64(value)), keys)
     }
@@ -33,13 +40,28 @@ export function judgeGiven(subject: Subject, { form, value }: GivenSignature, ke
  * signatures have. The key path of the block chooses nothing: whichever key verifies it is the one.
  */
 export function judgeBlock(subject: Subject, { signature: region }: Pick<DsbInfo, 'signature'>, keys: readonly OpenedKey[]): Judgement {
-  const fitting = keys.filter(({ signatureBytes }) => region.length >= signatureBytes && region.subarray(signatureBytes).every((byte) => byte === 0))
+  const fitting = keys.filter(({ algorithm, signatureBytes }) => !signsMessages(algorithm) && region.length >= signatureBytes && region.subarray(signatureBytes).every((byte) => byte === 0))
   return judgeTried(subject, fitting.map((key) => ({ key, signature: region.subarray(0, key.signatureBytes) })))
 }
 
-/** Judges raw bytes: a signature has the length of its key, neither less nor more. */
-export function judgeRaw(subject: Subject, signature: Buffer, keys: readonly OpenedKey[]): Judgement {
-  return judgeTried(subject, keys.filter(({ signatureBytes }) => signatureBytes === signature.length).map((key) => ({ key, signature })))
+/**
+ * Judges raw bytes: an RSA signature has the length of its key, neither less nor more. What fits none may be of a key that signs whole
+ * files, and then the file itself is needed.
+ * @throws SigningError what `verifyMessage` of the subject throws
+ */
+export async function judgeRaw(subject: Subject, signature: Buffer, keys: readonly OpenedKey[]): Promise<Judgement> {
+  const byDigest = judgeDigest(subject, signature, keys)
+  const others = keys.filter((key) => signsMessages(key.algorithm) && fitsLength(key, signature.length))
+  if (byDigest.reason !== 'SIGNATURE_WRONG' || others.length === 0) return byDigest
+  if (subject.verifyMessage === undefined) return invalid('CONTENT_NEEDED')
+  for (const key of others) {
+    if (await subject.verifyMessage(key, signature)) return { valid: true, keyid: key.keyid }
+  }
+  return byDigest
+}
+
+function judgeDigest(subject: Subject, signature: Buffer, keys: readonly OpenedKey[]): Judgement {
+  return judgeTried(subject, keys.filter((key) => !signsMessages(key.algorithm) && fitsLength(key, signature.length)).map((key) => ({ key, signature })))
 }
 
 type Tried = Readonly<{ key: OpenedKey; signature: Buffer }>
@@ -61,7 +83,7 @@ function judgeRecords(subject: Subject, records: readonly SignatureRecord[], key
     const key = keys.find(({ keyid }) => keyid === record.keyid)
     if (key === undefined) return invalid('KEY_UNKNOWN', record.keyid)
     if (subject.installp !== undefined && !isOf(record, subject.installp)) return invalid('RECORD_MISMATCH', key.keyid)
-    const judgement = judgeRaw(subject, Buffer.from(record.signature, 'base64'), [key])
+    const judgement = judgeDigest(subject, Buffer.from(record.signature, 'base64'), [key])
     if (!judgement.valid) return { ...judgement, keyid: key.keyid }
   }
   // The parsers refuse a text without a record.

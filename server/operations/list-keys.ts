@@ -1,5 +1,7 @@
-import { spkiSha256 } from '../keys/spki.ts'
+import { acceptanceOf } from '../keys/acceptance.ts'
 import type { Keyring, OpenedKey } from '../keys/key.ts'
+import { lifeOf, type KeyLife } from '../keys/life.ts'
+import { spkiSha256 } from '../keys/spki.ts'
 import type { Key, KeyList } from '../schemas/key.ts'
 import { allowedKeys, type Caller } from './caller.ts'
 
@@ -9,7 +11,8 @@ export function listKeys({ keyring }: Readonly<{ keyring: Keyring }>, caller: Ca
 }
 
 /** Returns the public part of one key; never a private one. */
-export function describeKey({ keyid, kind, algorithm, covers, publicKey, installedPath }: OpenedKey): Key {
+export function describeKey(key: OpenedKey): Key {
+  const { keyid, kind, algorithm, covers, publicKey, installedPath } = key
   return {
     keyid,
     kind,
@@ -18,5 +21,12 @@ export function describeKey({ keyid, kind, algorithm, covers, publicKey, install
     publicKeyPem: publicKey.export({ type: 'spki', format: 'pem' }),
     spkiSha256: spkiSha256(publicKey),
     ...(installedPath === undefined ? {} : { installedPath }),
+    ...describeLife(lifeOf(key)),
+    acceptedBy: acceptanceOf(key),
   }
+}
+
+function describeLife({ state, successor, ...times }: KeyLife): Pick<Key, 'state' | 'notBefore' | 'notAfter' | 'certificateNotAfter' | 'successor'> {
+  const texts = Object.fromEntries(Object.entries(times).map(([name, time]) => [name, time.toISOString()]))
+  return { state, ...texts, ...(successor === undefined ? {} : { successor }) }
 }

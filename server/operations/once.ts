@@ -25,7 +25,7 @@ export type Answered = Readonly<{ requestId: string }> &
  * Signs what a request asks for, once: the same request with the same key gets the answer that the first one got. The answer is kept
  * durably before the last of its outcomes is handed on; when that fails, the outcomes end with an error. A request is given up, so that
  * it can be tried again at once, when nobody reads its answer to the end and when it fails with an error that is not final.
- * @throws SigningError `REQUEST_IN_PROGRESS` with the fact `retryAfterMs`, `IDEMPOTENCY_KEY_REUSED`, `STORE_FAILED`, and as {@link sign}
+ * @throws SigningError `REQUEST_IN_PROGRESS` with the fact `retryAfterMs`, `IDEMPOTENCY_KEY_REUSED`, `KEY_REVOKED`, `STORE_FAILED`, and as {@link sign}
  */
 export async function signOnce(deps: OnceDeps, caller: Caller, { input, attempt }: Readonly<{ input: SignInput; attempt: Attempt }>, signal: AbortSignal): Promise<Answered> {
   const askedFor = (content?: Buffer): Asked => ({ ...attempt, client: caller.client.name, fingerprint: fingerprintOf(input, content) })
@@ -58,7 +58,7 @@ async function once(deps: OnceDeps, asked: Asked, make: () => Promise<SignRun | 
     case 'begun':
       return { kind: 'run', run: await keepAnswer(deps, asked, make, signal), requestId: asked.requestId, repeated: false }
     case 'finished':
-      return await repeatAnswer(deps.store, asked, asking)
+      return await repeatAnswer(deps, asked, asking)
     case 'running':
       throw new SigningError('REQUEST_IN_PROGRESS', 'the first request with this Idempotency-Key still runs', { retryAfterMs: asking.retryAfterMs })
     case 'other':

@@ -1,4 +1,3 @@
-import type { OpenedKey } from '../keys/key.ts'
 import type { SkipReason, Warning } from '../schemas/sign.ts'
 import type { Signature } from '../schemas/signature.ts'
 
@@ -39,14 +38,6 @@ export function runOfOne(name: string, path: string, { warnings, outcome }: Read
 
 async function* one(make: () => Promise<Outcome>): AsyncGenerator<Outcome> {
   yield await make()
-}
-
-/** What a person should know of every signature of this key. */
-export function keyWarnings({ covers, keyid, algorithm, installedPath }: OpenedKey): readonly Warning[] {
-  const unverified = { code: 'SIGNATURE_UNVERIFIED', detail: `what the command behind key ${keyid} signs is not known, so its signatures were not verified` } as const
-  const unprecedented = { code: 'DSB_WITHOUT_PRECEDENT', detail: `key ${keyid} has 3072 bits: no published Digital Signature Block has such a signature; prefer 2048 or 4096` } as const
-  const hasBlocks = installedPath !== undefined
-  return [...(covers === 'unverified' ? [unverified] : []), ...(hasBlocks && algorithm === 'rsa-3072-sha256' ? [unprecedented] : [])]
 }
 
 /** What a person should know of every signature over a digest alone. */

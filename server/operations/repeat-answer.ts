@@ -1,17 +1,22 @@
 import { SigningError } from '../errors.ts'
+import type { Keyring } from '../keys/key.ts'
+import { isRevoked } from '../keys/life.ts'
 import type { AnswerHead, Answers, Asked, Asking, ReadItem } from '../store/store.ts'
 import type { Answered } from './once.ts'
 import type { BatchRun, Outcome, Settled, SignRun } from './outcome.ts'
+
+export type RepeatDeps = Readonly<{ store: Answers; keyring: Keyring }>
 
 type Finished = Extract<Asking, Readonly<{ kind: 'finished' }>>
 
 /**
  * Returns an answer that was kept, made again from the catalogue: the same outcomes in the order in which they were written. They are read
- * a page at a time while they are handed on; only the names of a directory are held.
- * @throws SigningError `STORE_FAILED`, also while the outcomes are read
+ * a page at a time while they are handed on; only the names of a directory are held. What was signed with a key that is revoked since is
+ * not handed out again.
+ * @throws SigningError `KEY_REVOKED`; `STORE_FAILED`, also while the outcomes are read
  */
-export async function repeatAnswer(store: Answers, asked: Asked, { requestId, head, items: count }: Finished): Promise<Answered> {
-  const items = () => readItems(store, asked, count)
+export async function repeatAnswer({ store, keyring }: RepeatDeps, asked: Asked, { requestId, head, items: count }: Finished): Promise<Answered> {
+  const items = () => unrevoked(readItems(store, asked, count), keyring)
   if (head.kind !== 'problem') return { kind: 'run', run: await repeatedRun({ ...head, kind: head.kind }, items), requestId, repeated: true }
   // A problem is one failed item.
   const [{ code, detail }] = (await Array.fromAsync(items())) as [Extract<ReadItem, Readonly<{ kind: 'failed' }>>]
@@ -34,6 +39,14 @@ async function* readItems(store: Answers, asked: Asked, count: number): AsyncGen
     if (page.length === 0) throw incomplete()
     yield* page
     from += page.length
+  }
+}
+
+async function* unrevoked(items: AsyncIterable<ReadItem>, keyring: Keyring): AsyncGenerator<ReadItem, void, undefined> {
+  for await (const item of items) {
+    const key = item.kind === 'signed' ? keyring.get(item.signature.keyid) : undefined
+    if (key !== undefined && isRevoked(key)) throw new SigningError('KEY_REVOKED', `key ${key.keyid}, with which this was signed, is revoked`)
+    yield item
   }
 }
 

@@ -1,21 +1,23 @@
 import type { Keyring } from '../keys/key.ts'
 import type { DigestItem } from '../schemas/digest.ts'
 import type { SignBatchRequest } from '../schemas/sign.ts'
-import { chooseKey, type Caller } from './caller.ts'
+import type { Caller } from './caller.ts'
 import { inFlight } from './in-flight.ts'
-import { CONTENT_NOT_SEEN, keyWarnings, outcomeOf, type BatchRun, type Settled } from './outcome.ts'
+import { keyWarnings } from './key-notes.ts'
+import { CONTENT_NOT_SEEN, outcomeOf, type BatchRun, type Settled } from './outcome.ts'
 import { anewOf, type SignContentDeps } from './sign-content.ts'
 import { checkDigestAllowed, signDigest } from './sign-digest.ts'
+import { chooseSigningKey } from './signing-key.ts'
 
 export type SignBatchDeps = SignContentDeps & Readonly<{ keyring: Keyring; concurrency: number }>
 
 /**
  * Signs many digests at once and returns their outcomes in the order of the request: one that fails does not spoil the others.
- * @throws SigningError `DIGEST_NOT_ALLOWED`, `KEY_NOT_AVAILABLE`, `KEYID_REQUIRED`; faults of single items are outcomes
+ * @throws SigningError `DIGEST_NOT_ALLOWED`, and what {@link chooseSigningKey} throws; faults of single items are outcomes
  */
 export async function signBatch(deps: SignBatchDeps, caller: Caller, { items, keyid, ...asked }: SignBatchRequest, signal: AbortSignal): Promise<BatchRun> {
   checkDigestAllowed(caller)
-  const key = chooseKey(caller, deps.keyring, keyid)
+  const key = chooseSigningKey(caller, deps, keyid)
   const context = { caller, key, anew: anewOf(caller, asked), signal }
   const numbered = [...items.entries()]
   const outcomes = Array.from<Settled>({ length: items.length })
@@ -27,5 +29,5 @@ export async function signBatch(deps: SignBatchDeps, caller: Caller, { items, ke
     outcomes[position] = await deps.incidents.file(context, outcome)
   }
   for await (const _done of inFlight(numbered, deps.concurrency, work)) continue
-  return { kind: 'batch', outcomes, warnings: [...keyWarnings(key), CONTENT_NOT_SEEN] }
+  return { kind: 'batch', outcomes, warnings: [...keyWarnings(key, deps.clock()), CONTENT_NOT_SEEN] }
 }

@@ -1,8 +1,8 @@
 import { hash, randomUUID } from 'node:crypto'
-import { verifySignature } from '../../formats/index.ts'
 import { SigningError } from '../errors.ts'
 import type { OpenedKey } from '../keys/key.ts'
 import { spkiSha256 } from '../keys/spki.ts'
+import type { Inspector } from '../packages/inspect.ts'
 import { decide } from '../policy/decide.ts'
 import type { Format } from '../schemas/format.ts'
 import type { Signature } from '../schemas/signature.ts'
@@ -12,9 +12,10 @@ import type { Known, Level, SignedFile, Store, Subject, Unrecorded } from '../st
 import type { Caller } from './caller.ts'
 import type { Incidents } from './incidents.ts'
 import type { Learnt } from './outcome.ts'
+import { verifyMade } from './verify-made.ts'
 
 /** What signing needs of the server. `clock` gives the time of signing; `incidents` is told what is not signed. */
-export type SignContentDeps = Readonly<{ signer: Signer; store: Store; clock: () => Date; incidents: Incidents }>
+export type SignContentDeps = Readonly<{ signer: Signer; store: Store; clock: () => Date; incidents: Incidents; inspector: Pick<Inspector, 'verifyMessage'> }>
 
 /** What a request says about what was signed before. */
 export type Anew = Readonly<{ force: boolean; resign: boolean }>
@@ -43,11 +44,11 @@ export function anewOf({ policy, identity }: Caller, { force = false, resign = f
 /**
  * Signs, checks, verifies and records one content: the second half of every way to a signature, and the only one. There is no path
  * through it that skips the check or the record. What was signed before is not signed again: the signature that exists is the answer.
- * @throws SigningError `FILESET_LEVEL_ALREADY_SIGNED`, `SIGNER_…`, `SIGNATURE_INVALID`, `FILE_CHANGED`, `STORE_FAILED`, `STORAGE_FULL`, `FORMAT_NOT_ACCEPTED`, `DIGEST_NOT_SIGNABLE`
+ * @throws SigningError `FILESET_LEVEL_ALREADY_SIGNED`, `SIGNER_…`, `SIGNATURE_INVALID`, `FILE_CHANGED`, `STORE_FAILED`, `STORAGE_FULL`, `FORMAT_NOT_ACCEPTED`, `DIGEST_NOT_SIGNABLE`, `KEY_NOT_SUITABLE`, `FILE_TOO_LARGE`
  */
 export async function signContent(deps: SignContentDeps, context: SignContext, content: Content): Promise<Signature> {
   const { signable } = content
-  const { key } = context
+  const { key, signal } = context
   context.learn?.({ sha256: signable.sha256.toString('hex') })
   const subject = subjectOf(context, content)
   const known = await deps.store.lookUp(subject)
@@ -55,10 +56,10 @@ export async function signContent(deps: SignContentDeps, context: SignContext, c
     await content.settle?.()
     return existing(known, signable)
   }
-  const { signature, records } = await deps.signer.sign(signable, key, context.signal)
+  const { signature, records } = await deps.signer.sign(signable, key, signal)
   const made: Made = { signature, records: signable.info === undefined ? [] : checkRecords(records, signable.info, key.keyid) }
   await content.settle?.()
-  verifyMade(made, signable, key)
+  await verifyMade(deps.inspector, { made, signable, key, signal })
   const recorded = await deps.store.record(subject, describe(content, { key, made, at: deps.clock() }))
   // Somebody else was first: what was just made is thrown away.
   return recorded.kind === 'recorded' ? recorded.signature : existing(recorded, signable)
@@ -87,13 +88,6 @@ function existing(known: Known, { filename }: Signable): Signature {
   if (known.kind === 'signed') return { ...known.signature, filename }
   const { level: { package: name, fileset, vrmf, ftype }, earlier } = known
   throw new SigningError('FILESET_LEVEL_ALREADY_SIGNED', `fileset ${fileset} ${vrmf} (${ftype}) of package ${name} was signed with other content: signature ${earlier}`, { earlier })
-}
-
-function verifyMade({ signature, records }: Made, { sha256 }: Signable, { covers, publicKey }: OpenedKey): void {
-  if (covers === 'unverified') return
-  const signatures = new Set([signature, ...records.map((record) => record.signature)])
-  const valid = [...signatures].every((text) => verifySignature({ publicKey, sha256, signature: Buffer.from(text, 'base64') }))
-  if (!valid) throw new SigningError('SIGNATURE_INVALID', 'the signature that was made does not verify with the public key')
 }
 
 function describe({ signable, format, source }: Content, { key, made, at }: Readonly<{ key: OpenedKey; made: Made; at: Date }>): Unrecorded {

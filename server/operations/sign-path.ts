@@ -6,25 +6,27 @@ import { listDirectory, type ListedEntry } from '../roots/list.ts'
 import { named } from '../roots/open.ts'
 import { resolvePath, type Root, type SafePath } from '../roots/resolve.ts'
 import type { SignPathRequest, SkipReason } from '../schemas/sign.ts'
-import { allowedRoots, chooseKey, type Caller } from './caller.ts'
+import { allowedRoots, type Caller } from './caller.ts'
 import { inFlight } from './in-flight.ts'
-import { keyWarnings, outcomeOf, runOfOne, type Outcome, type SignRun } from './outcome.ts'
+import { keyWarnings } from './key-notes.ts'
+import { outcomeOf, runOfOne, type Outcome, type SignRun } from './outcome.ts'
 import { anewOf, type SignContext } from './sign-content.ts'
 import { signFile, type SignFileDeps } from './sign-file.ts'
+import { chooseSigningKey } from './signing-key.ts'
 
 export type SignPathDeps = SignFileDeps & Readonly<{ roots: readonly Root[]; keyring: Keyring; maxEntries: number; concurrency: number }>
 
 /**
  * Begins to sign the package file, or every package of the directory, that the request names. Aborting `signal` starts no further
  * file; files under way are finished or given up as a whole.
- * @throws SigningError `PATH_…`, `FILE_KIND_REFUSED`, `DIRECTORY_TOO_LARGE`, `RESIGN_NOT_ALLOWED`, `KEY_NOT_AVAILABLE`, `KEYID_REQUIRED`; faults of single files are outcomes
+ * @throws SigningError `PATH_…`, `FILE_KIND_REFUSED`, `DIRECTORY_TOO_LARGE`, `RESIGN_NOT_ALLOWED`, what {@link chooseSigningKey} throws; faults of single files are outcomes
  */
 export async function signPath(deps: SignPathDeps, caller: Caller, request: SignPathRequest, signal: AbortSignal): Promise<SignRun> {
-  const key = chooseKey(caller, deps.keyring, request.keyid)
+  const key = chooseSigningKey(caller, deps, request.keyid)
   const roots = allowedRoots(caller, deps.roots)
   const place = await resolvePath(request.path, roots)
   const context = { caller, key, anew: anewOf(caller, request), signal }
-  const warnings = keyWarnings(key)
+  const warnings = keyWarnings(key, deps.clock())
   if (!(await isDirectory(place))) {
     const name = basename(place.absolutePath)
     return runOfOne(name, request.path, { warnings, outcome: async () => await deps.incidents.file(context, await signAt(deps, name, async () => place, context)) })

@@ -2,10 +2,12 @@ import type { Keyring } from '../keys/key.ts'
 import { parseFilename } from '../roots/filename.ts'
 import type { Signature } from '../schemas/signature.ts'
 import type { Received, Receiver, Sending } from '../uploads/receive.ts'
-import { chooseKey, type Caller } from './caller.ts'
-import { keyWarnings, outcomeOf, runOfOne, type Outcome, type SignRun } from './outcome.ts'
+import type { Caller } from './caller.ts'
+import { keyWarnings } from './key-notes.ts'
+import { outcomeOf, runOfOne, type Outcome, type SignRun } from './outcome.ts'
 import { anewOf, signContent, type SignContext } from './sign-content.ts'
 import { inspectSignable, type SignFileDeps } from './sign-file.ts'
+import { chooseSigningKey } from './signing-key.ts'
 
 export type SignUploadDeps = SignFileDeps & Readonly<{ keyring: Keyring; receiver: Receiver }>
 
@@ -14,7 +16,7 @@ export type Upload = Sending & Readonly<{ filename: string; keyid?: string; forc
 
 /**
  * Begins to sign a file that is being sent: received whole into a file without a name, then inspected and signed like any other.
- * @throws SigningError `FILE_NAME_REFUSED`, `KEY_NOT_AVAILABLE`, `KEYID_REQUIRED`; what is wrong with the file is the outcome
+ * @throws SigningError `FILE_NAME_REFUSED`, `RESIGN_NOT_ALLOWED`, and what {@link chooseSigningKey} throws; what is wrong with the file is the outcome
  */
 export function signUpload(deps: SignUploadDeps, caller: Caller, upload: Upload, signal: AbortSignal): SignRun {
   const { filename, runOf, signReceived } = admitUpload(deps, caller, upload, signal)
@@ -30,14 +32,14 @@ export type AdmittedUpload = Readonly<{
 
 /**
  * Decides on an upload before anything of it is received.
- * @throws SigningError `FILE_NAME_REFUSED`, `KEY_NOT_AVAILABLE`, `KEYID_REQUIRED`
+ * @throws SigningError `FILE_NAME_REFUSED`, `RESIGN_NOT_ALLOWED`, and what {@link chooseSigningKey} throws
  */
 export function admitUpload(deps: SignUploadDeps, caller: Caller, upload: Upload, signal: AbortSignal): AdmittedUpload {
   const filename = parseFilename(upload.filename)
-  const context = { caller, key: chooseKey(caller, deps.keyring, upload.keyid), anew: anewOf(caller, upload), signal }
+  const context = { caller, key: chooseSigningKey(caller, deps, upload.keyid), anew: anewOf(caller, upload), signal }
   return {
     filename,
-    runOf: (outcome) => runOfOne(filename, filename, { warnings: keyWarnings(context.key), outcome: async () => await deps.incidents.file(context, await outcome()) }),
+    runOf: (outcome) => runOfOne(filename, filename, { warnings: keyWarnings(context.key, deps.clock()), outcome: async () => await deps.incidents.file(context, await outcome()) }),
     signReceived: async ({ handle, fileBytes, sha256 }, learn) => {
       learn?.({ sha256: sha256.toString('hex') })
       const { signable, format } = await inspectSignable(deps.inspector, { file: { handle, fileBytes }, filename, sha256, signal })

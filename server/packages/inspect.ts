@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import { SigningError } from '../errors.ts'
 import type { ThreadPool } from '../threads/pool.ts'
@@ -30,7 +31,15 @@ export interface Inspector {
   copy(file: OpenFile, target: FileHandle, signal?: AbortSignal): Promise<Buffer>
   /** Resolves with the SHA-256 of the file, 32 raw bytes. */
   hash(file: OpenFile, signal?: AbortSignal): Promise<Buffer>
+  /**
+   * Resolves with whether a signature is one over the whole file, of a key that signs whole messages. The file is read again, into memory
+   * as a whole, so whoever asks has looked at its size; it must still have that SHA-256.
+   */
+  verifyMessage(file: OpenFile, signed: SignedFile, signal?: AbortSignal): Promise<boolean>
 }
+
+/** A signature over a whole file, the key it is judged with, and the SHA-256 of what it is over, 32 raw bytes. */
+export type SignedFile = Readonly<{ publicKey: KeyObject; signature: Uint8Array; sha256: Uint8Array }>
 
 // About 3 ms of hashing: what is longer keeps others waiting, and is worth interrupting when its client has gone.
 const LONG_BYTES = 4 * 1024 * 1024
@@ -50,6 +59,9 @@ export function createInspector({ pool, maxFileBytes, accept }: Readonly<{ pool:
     examine: async (file, { signal, ...known } = {}) => withBuffers(await read<Examined>({ kind: 'examine', ...known, ...opened(file) }, signal)),
     copy: async (file, target, signal) => asBuffer(await read<Uint8Array>({ kind: 'copy', targetFd: target.fd, ...opened(file) }, signal)),
     hash: async (file, signal) => asBuffer(await read<Uint8Array>({ kind: 'hash', ...opened(file) }, signal)),
+    // Copies: a small Buffer is a window into a shared one, all of which would be cloned.
+    verifyMessage: async (file, { publicKey, signature, sha256 }, signal) =>
+      await read<boolean>({ kind: 'verifyMessage', publicKey, signature: Uint8Array.from(signature), sha256: Uint8Array.from(sha256), ...opened(file) }, signal),
   }
 }
 

@@ -1,4 +1,5 @@
-import { createHash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { fstatSync, readSync, writeSync } from 'node:fs'
 import { createPackageScanner, DSB_TAIL_BYTES, findDsb, FORMAT_HEAD_BYTES, FormatError, recogniseFormat } from '../../formats/index.ts'
 import { SigningError } from '../errors.ts'
@@ -18,6 +19,7 @@ export type ReadTask = Readonly<
   | ({ kind: 'examine'; sha256?: Uint8Array } & OpenFd)
   | ({ kind: 'copy'; targetFd: number } & OpenFd)
   | ({ kind: 'hash' } & OpenFd)
+  | ({ kind: 'verifyMessage'; publicKey: KeyObject; signature: Uint8Array; sha256: Uint8Array } & OpenFd)
 >
 
 // Large enough that the calls do not count beside the hashing, small enough to stay in the processor's cache. One per thread, for a
@@ -75,15 +77,15 @@ function inspectInstallp(file: OpenFd, known: Uint8Array | undefined): Extract<P
     const { unsignedBytes, dsb } = readDsb(file)
     // The digest of the whole file is that of what is signed, unless a block at the end is not.
     const whole = dsb === undefined ? known : undefined
-    const hash = createHash('sha256')
+    const hashing = createHash('sha256')
     const scanner = createPackageScanner()
     eachChunk({ ...file, sizeBytes: unsignedBytes }, (chunk) => {
-      if (whole === undefined) hash.update(chunk)
+      if (whole === undefined) hashing.update(chunk)
       scanner.push(chunk)
     })
     // The magic was seen, so what the scanner returns, if it returns, is a package.
     const installp = describe(scanner.end() as InstallpScan)
-    return { kind: 'installp', sizeBytes: unsignedBytes, sha256: whole === undefined ? hash.digest() : Buffer.from(whole), installp, ...(dsb === undefined ? {} : { dsb }) }
+    return { kind: 'installp', sizeBytes: unsignedBytes, sha256: whole === undefined ? hashing.digest() : Buffer.from(whole), installp, ...(dsb === undefined ? {} : { dsb }) }
   })
 }
 
@@ -118,9 +120,21 @@ function withFormatErrors<T>(read: () => T): T {
  * @throws SigningError `FILE_CHANGED`, `PATH_UNREADABLE`
  */
 export function hashFile(file: OpenFd): Buffer {
-  const hash = createHash('sha256')
-  eachChunk(file, (chunk) => hash.update(chunk))
-  return hash.digest()
+  const hashing = createHash('sha256')
+  eachChunk(file, (chunk) => hashing.update(chunk))
+  return hashing.digest()
+}
+
+/**
+ * Returns the bytes of a file as a whole, which must be those whose SHA-256 is known. Whoever asks has looked at the size. Synchronous:
+ * for a worker thread.
+ * @throws SigningError `FILE_CHANGED`, `PATH_UNREADABLE`
+ */
+export function readWhole(file: OpenFd, sha256: Uint8Array): Buffer {
+  const whole = Buffer.allocUnsafeSlow(file.sizeBytes)
+  eachChunk(file, (chunk, position) => chunk.copy(whole, position))
+  if (!hash('sha256', whole, 'buffer').equals(sha256)) throw changed(file.fileBytes)
+  return whole
 }
 
 /**
@@ -129,12 +143,12 @@ export function hashFile(file: OpenFd): Buffer {
  * @throws SigningError `FILE_CHANGED`, `PATH_UNREADABLE`, `STORAGE_FULL`, and `INTERNAL` when the target cannot be written otherwise
  */
 export function copyFile(file: OpenFd, targetFd: number): Buffer {
-  const hash = createHash('sha256')
+  const hashing = createHash('sha256')
   eachChunk(file, (chunk, position) => {
-    hash.update(chunk)
+    hashing.update(chunk)
     writeAll(targetFd, chunk, position)
   })
-  return hash.digest()
+  return hashing.digest()
 }
 
 // Every read names its position: the handle may be read by others, and its own position is never moved.

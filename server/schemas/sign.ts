@@ -78,7 +78,7 @@ export type SignRequest = Static<typeof SignRequest>
 
 export const Warning = Type.Object(
   {
-    code: Type.Enum(['SIGNATURE_UNVERIFIED', 'CONTENT_NOT_SEEN', 'NO_PACKAGES', 'DSB_WITHOUT_PRECEDENT'], { type: 'string' }),
+    code: Type.Enum(['SIGNATURE_UNVERIFIED', 'CONTENT_NOT_SEEN', 'NO_PACKAGES', 'DSB_WITHOUT_PRECEDENT', 'KEY_NOT_ACCEPTED', 'KEY_RETIRING', 'KEY_EXPIRES_SOON', 'KEY_EXPIRED', 'KEY_RETIRED'], { type: 'string' }),
     detail: Type.String(),
   },
   { $id: 'Warning', additionalProperties: false, description: 'Something that did not stop the request but that a person should know.' },

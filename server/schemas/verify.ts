@@ -2,6 +2,7 @@ import { Type, type Static } from 'typebox'
 import { Digest } from './digest.ts'
 import { Keyid } from './key.ts'
 import { refTo } from './reference.ts'
+import { Warning } from './sign.ts'
 import { SignatureRecord } from './signature.ts'
 
 /** The forms in which a signature can be handed in or out. */
@@ -26,14 +27,14 @@ export type ExportForm = Static<typeof ExportForm>
 
 /** Why a signature is not valid. */
 export const INVALID_REASONS = [
-  'NO_SIGNATURE', 'SIGNATURE_MALFORMED', 'DSB_MALFORMED', 'DSB_STACKED', 'SIGNATURE_WRONG', 'DIGEST_DIFFERS', 'KEY_UNKNOWN', 'RECORD_MISMATCH',
+  'NO_SIGNATURE', 'SIGNATURE_MALFORMED', 'DSB_MALFORMED', 'DSB_STACKED', 'SIGNATURE_WRONG', 'DIGEST_DIFFERS', 'KEY_UNKNOWN', 'RECORD_MISMATCH', 'CONTENT_NEEDED', 'KEY_REVOKED',
 ] as const
 
 export const InvalidReason = Type.Enum(INVALID_REASONS, {
   $id: 'InvalidReason',
   type: 'string',
   description:
-    '`NO_SIGNATURE`: none was given, none is at the end of the file, none is in the catalogue. `SIGNATURE_MALFORMED`: not of the form it was said to be. `DSB_MALFORMED`, `DSB_STACKED`: what is at the end of the file. `SIGNATURE_WRONG`: no key verifies it over anything known. `DIGEST_DIFFERS`: a signature of this server, over other bytes. `KEY_UNKNOWN`: the keyid it names is not one that this client may use. `RECORD_MISMATCH`: a record of another package, fileset or level.',
+    '`NO_SIGNATURE`: none was given, none is at the end of the file, none is in the catalogue. `SIGNATURE_MALFORMED`: not of the form it was said to be. `DSB_MALFORMED`, `DSB_STACKED`: what is at the end of the file. `SIGNATURE_WRONG`: no key verifies it over anything known. `DIGEST_DIFFERS`: a signature of this server, over other bytes. `KEY_UNKNOWN`: the keyid it names is not one that this client may use. `RECORD_MISMATCH`: a record of another package, fileset or level. `CONTENT_NEEDED`: it may be of a key that signs whole files, and a digest alone says nothing about it. `KEY_REVOKED`: by a key whose signatures are not to be trusted any more.',
 })
 export type InvalidReason = Static<typeof InvalidReason>
 
@@ -75,6 +76,7 @@ export const Verification = Type.Object(
     client: Type.Optional(Type.String({ description: 'For whom, where this client may know.' })),
     id: Type.Optional(Type.String({ format: 'uuid', description: 'The signature in the catalogue, where this client may see it.' })),
     records: Type.Optional(Type.Array(refTo(SignatureRecord))),
+    warnings: Type.Optional(Type.Array(refTo(Warning), { description: 'What a person should know although the signature is valid: that its key signs no more.' })),
   },
   {
     $id: 'Verification',

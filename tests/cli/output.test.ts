@@ -59,6 +59,7 @@ void t.test('an answer is a table, blocks or one block, whatever it holds', asyn
   ].join('\n'))
   t.equal(answerText({ files: [] }), '')
   t.equal(answerText({ name: 'bot', sans: ['URI:a', 'URI:b'], keys: [''], nested: { a: 1 }, none: null, pem: '-----BEGIN B\u0007\n-----E\n', line: 'a\nb' }), 'name: bot\nsans: URI:a, URI:b\nkeys: -\nnested: {"a":1}\nnone: -\npem:\n  -----BEGIN B\\u0007\n  -----E\nline: a\\u000ab\n')
+  t.equal(answerText({ keyid: '1', map: { a: { verdict: 'yes', because: 'x\ny' }, b: { verdict: 'no' } }, empty: {}, lists: { a: [] } }), 'keyid: 1\nmap:\n  a: yes, x\\u000ay\n  b: no\nempty: {}\nlists: {"a":[]}\n')
   t.equal(answerText({ keys: [{ keyid: '1', pem: '-----BEGIN a\nb\n' }, { keyid: '2', pem: '-----BEGIN c\nd\n' }] }), 'keyid: 1\npem:\n  -----BEGIN a\n  b\n\nkeyid: 2\npem:\n  -----BEGIN c\n  d\n')
 })
 

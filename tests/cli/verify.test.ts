@@ -88,6 +88,8 @@ void t.test('verify asks the server about a path, an upload, or a digest with it
   const records = [{ keyid: '1001', package: 'PkgB', timestamp: '1', fileset: 'PkgB.rte', ftype: 'I', vrmf: '1.0.0.0', signature: 'QUJD' }]
   answer = { ...VALID, records }
   t.strictSame(await verify('--digest', '--signature', 'record', 'PkgA.bff'), { status: 1, stdout: 'PkgA.bff: not valid RECORD_MISMATCH the record is of another package, fileset or level, key 1001\n', stderr: '' })
+  answer = { ...VALID, warnings: [{ code: 'KEY_RETIRED', detail: 'key 1001 is retired' }] }
+  t.match(await verify('PkgA.bff'), { status: 0, stdout: 'PkgA.bff: valid', stderr: 'warning: KEY_RETIRED key 1001 is retired\n' })
   answer = { valid: false, reason: 'A_LATER_REASON' }
   t.strictSame(await verify('/x/\u001b'), { status: 1, stdout: '\\u001b: not valid A_LATER_REASON the signature is not valid\n', stderr: '' })
   writeFileSync(join(here, 'stacked.bff'), Buffer.concat([PACKAGE, BLOCK, BLOCK]))

@@ -16,9 +16,9 @@ void t.test('the published names are exactly these', async (t) => {
     'DSB_BYTES_MAX', 'DSB_EYE_CATCHER', 'DSB_KEY_DIRECTORY', 'DSB_TAIL_BYTES', 'FORMAT_ERROR_CODES', 'FORMAT_HEAD_BYTES', 'FormatError',
     'NAME_BYTES_MAX', 'SHA256_DIGEST_INFO_PREFIX', 'SIGNATURE_FILE_HEADER', 'SIGNATURE_FILE_RECORDS_MAX', 'VRMF_PART_MAX', 'bffChunks',
     'checkFtype', 'checkName', 'createBffReader', 'createPackageScanner', 'encodeDigestInfo', 'findDsb', 'formatDsb',
-    'formatDscScript', 'formatDscStanzas', 'formatLppName', 'formatSignatureFile', 'formatSignatureRecord', 'formatVrmf', 'normaliseVrmf',
+    'formatDscScript', 'formatDscStanzas', 'formatLppName', 'formatSignatureFile', 'formatSignatureRecord', 'formatVrmf', 'messageAlgorithm', 'normaliseVrmf',
     'packageChunks', 'parseDsb', 'parseDscScript', 'parseDscStanzas', 'parseLppName', 'parseSignatureFile', 'parseVrmf', 'recogniseFormat', 'recoverDigest',
-    'verifySignature', 'writeBff', 'writePackage',
+    'verifyMessage', 'verifySignature', 'writeBff', 'writePackage',
   ])
   for (const name of LOG_NAMES) t.ok(name in formats, name)
 })

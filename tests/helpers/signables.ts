@@ -23,7 +23,7 @@ export function openedKey(kind: 'file' | 'command', { privateKey, publicKey }: R
   const bits = privateKey.asymmetricKeyDetails?.modulusLength as 2048 | 3072 | 4096
   const common = { keyid: '1001', algorithm: `rsa-${bits}-sha256`, publicKey, signatureBytes: bits / 8 } as const
   if (kind === 'command') return { ...common, kind, covers: 'file' }
-  return { ...common, kind, covers: 'file', key: { sign: async (sha256) => signDigest(privateKey, sha256) } }
+  return { ...common, kind, covers: 'file', key: { kind: 'digest', sign: async (sha256) => signDigest(privateKey, sha256) } }
 }
 
 /** Two filesets, one of them at a level with numbers of several digits. */

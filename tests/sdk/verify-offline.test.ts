@@ -1,5 +1,5 @@
 import { generateKeyPairSync, sign as cryptoSign } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import t, { type Test } from 'tap'
@@ -56,11 +56,34 @@ void t.test('a signature in every form is verified offline, with the reasons of 
   await t.rejects(check('record', undefined as never, text), TypeError, 'a mistake of the caller is not taken for one of the signature')
 })
 
+void t.test('a key that signs whole files verifies a raw signature over a file, and nothing else', async (t) => {
+  t.testdir()
+  const path = put(t, PACKAGE)
+  for (const { privateKey, publicKey } of [generateKeyPairSync('ec', { namedCurve: 'P-256' }), generateKeyPairSync('ed25519'), generateKeyPairSync('ml-dsa-65')]) {
+    const signature = cryptoSign(privateKey.asymmetricKeyType === 'ec' ? 'sha256' : null, PACKAGE, privateKey)
+    const check = async (form: 'record' | 'sig' | 'dsb' | 'dsc', bytes: Buffer, file: Parameters<typeof verifyOffline>[0]['file'] = path) =>
+      await verifyOffline({ file, publicKeyPem: publicKey.export({ type: 'spki', format: 'pem' }), signature: { form, bytes } })
+    t.equal(guessForm(signature), 'sig')
+    t.strictSame(await check('sig', signature), { valid: true })
+    t.strictSame(await check('sig', signature, put(t, 'other', 'other')), { valid: false, reason: 'SIGNATURE_WRONG' })
+    t.strictSame(await check('sig', signatureOf(PACKAGE)), { valid: false, reason: 'SIGNATURE_WRONG' })
+    t.strictSame(await check('sig', signature, await describeFile(path)), { valid: false, reason: 'CONTENT_NEEDED' }, 'what is described and not there')
+    t.strictSame(await check('record', Buffer.from(formatSignatureFile([recordOf(signature.subarray(0, 512))]))), { valid: false, reason: 'SIGNATURE_WRONG', keyid: '1001' })
+    t.strictSame(await check('dsb', blockOf(signature.subarray(0, 512))), { valid: false, reason: 'SIGNATURE_WRONG' })
+    const huge = put(t, '', 'huge')
+    truncateSync(huge, 1024 ** 3 + 1)
+    await t.rejects(check('sig', signature, huge), { code: 'FILE_TOO_LARGE', detail: 'the file has 1073741825 bytes, and it is read into memory as a whole' })
+    await t.rejects(check('sig', signature, join(t.testdirName, 'none')), { code: 'FILE_UNREADABLE' })
+  }
+  for (const text of ['3006020101020101', '3006020101020102']) t.equal(guessForm(Buffer.from(text, 'hex')), 'sig')
+  for (const text of ['30', '3006020101030101', '3005020101020101', '300602010102010100', '3006020201020101', `3047${'02'.repeat(71)}`]) t.equal(guessForm(Buffer.from(text, 'hex')), undefined, text)
+})
+
 void t.test('a key that cannot verify is KEY_UNUSABLE, a private one as well', async (t) => {
   t.testdir()
   const file = put(t, Buffer.concat([PACKAGE, BLOCK]))
-  const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ type: 'spki', format: 'pem' })
-  for (const [given, want] of [[pair.pem, 'the key is a private one'], ['hello', 'the key cannot be read as PEM'], [ec, 'the key is no RSA key']] as const) {
+  const ec = generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey.export({ type: 'spki', format: 'pem' })
+  for (const [given, want] of [[pair.pem, 'the key is a private one'], ['hello', 'the key cannot be read as PEM'], [ec, 'the key is no RSA, ECDSA P-256, Ed25519 or ML-DSA-65 key']] as const) {
     await t.rejects(verifyOffline({ file, publicKeyPem: given }), { code: 'KEY_UNUSABLE', detail: want })
   }
 })

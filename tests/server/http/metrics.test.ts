@@ -104,6 +104,14 @@ void t.test('expiry is in seconds since 1970, and a CRL that is gone leaves no s
   t.notOk(without.has('signing_certificate_expiry_timestamp_seconds{certificate="crl"}'))
 })
 
+void t.test('the end of each key is a number, until the keys are read again', async (t) => {
+  const metrics = open()
+  metrics.keysRead(new Map([['1001', new Date('2030-01-01T00:00:00Z')]]))
+  t.equal((await samples(metrics)).get('signing_key_expiry_timestamp_seconds{keyid="1001"}'), 1_893_456_000)
+  metrics.keysRead(new Map())
+  t.notOk((await samples(metrics)).has('signing_key_expiry_timestamp_seconds{keyid="1001"}'))
+})
+
 void t.test('the text is for Prometheus, has the event-loop delay, and belongs to one server alone', async (t) => {
   const metrics = open()
   metrics.bytesHashed(5)

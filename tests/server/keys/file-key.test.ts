@@ -1,16 +1,19 @@
 import { createHash, createPrivateKey, generateKeyPairSync, verify } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { execFileSync } from 'node:child_process'
+import { closeSync, fstatSync, openSync, writeSync } from 'node:fs'
 import { chown, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import type { FileKeyConfig } from '../../../server/config/schema.ts'
 import { openFileKey } from '../../../server/keys/file-key.ts'
+import type { DigestKey } from '../../../server/keys/key.ts'
 import { createThreadPool } from '../../../server/threads/pool.ts'
 import { WORKER_MODULE } from '../../../server/threads/worker-module.ts'
 
 const pool = createThreadPool({ module: WORKER_MODULE, size: 1, maxWaiting: 10 })
 t.teardown(() => pool.close())
+const place = { pool, maxWholeBytes: 1000 }
 const folder = t.testdir()
 let files = 0
 
@@ -33,7 +36,7 @@ function configured(path: string, passphraseFile?: string): FileKeyConfig {
 /** The only fault of a configuration, with the paths replaced by KEY and PASSPHRASE. */
 async function faultOf({ path, passphraseFile, ...rest }: FileKeyConfig): Promise<string> {
   const config = passphraseFile === undefined ? { ...rest, path } : { ...rest, path, passphraseFile }
-  const error = await openFileKey(config, pool).then(() => { throw new Error('the key was opened') }, (reason: unknown) => reason)
+  const error = await openFileKey(config, place).then(() => { throw new Error('the key was opened') }, (reason: unknown) => reason)
   const { name, faults: [fault = '', ...more] } = error as { name: string; faults: string[] }
   t.strictSame({ name, more }, { name: 'KeyFaults', more: [] })
   for (const secret of [PASSPHRASE, 'wrong guess', PLAIN.split('\n')[1] as string]) t.notMatch(fault, secret)
@@ -43,13 +46,13 @@ async function faultOf({ path, passphraseFile, ...rest }: FileKeyConfig): Promis
 void t.test('openFileKey opens', async (t) => {
   void t.test('a plain key, which signs digests that verify with its public key', async (t) => {
     const config = { ...configured(await file(PLAIN, 0o400)), installedPath: '/etc/security/certificates/example.pem' }
-    const opened = await openFileKey(config, pool)
-    const { key, publicKey, ...rest } = opened as typeof opened & { kind: 'file' }
+    const opened = await openFileKey(config, place)
+    const { key, publicKey, ...rest } = opened
     t.strictSame(rest, {
       keyid: '1001', kind: 'file', covers: 'file', algorithm: 'rsa-2048-sha256', signatureBytes: 256, installedPath: '/etc/security/certificates/example.pem',
     })
     const data = Buffer.from('a package')
-    const signature = await key.sign(createHash('sha256').update(data).digest())
+    const signature = await (key as DigestKey).sign(createHash('sha256').update(data).digest())
     t.ok(Buffer.isBuffer(signature))
     t.ok(verify('sha256', data, publicKey, signature))
     t.equal(publicKey.type, 'public')
@@ -57,14 +60,14 @@ void t.test('openFileKey opens', async (t) => {
 
   void t.test('an encrypted key with the first line of the passphrase file, whatever its line end', async (t) => {
     for (const content of [PASSPHRASE, `${PASSPHRASE}\n`, `${PASSPHRASE}\r\n`, `${PASSPHRASE}\nnotes\n`]) {
-      const opened = await openFileKey(configured(await file(ENCRYPTED), await file(content)), pool)
+      const opened = await openFileKey(configured(await file(ENCRYPTED), await file(content)), place)
       t.match(opened, { keyid: '1001', algorithm: 'rsa-2048-sha256' })
       t.notOk('installedPath' in opened)
     }
   })
 
   void t.test('a key with notes around its PEM block', async (t) => {
-    t.match(await openFileKey(configured(await file(`Bag Attributes\n${PLAIN}\nend\n`)), pool), { algorithm: 'rsa-2048-sha256' })
+    t.match(await openFileKey(configured(await file(`Bag Attributes\n${PLAIN}\nend\n`)), place), { algorithm: 'rsa-2048-sha256' })
   })
 })
 
@@ -95,12 +98,12 @@ void t.test('openFileKey refuses a file that', async (t) => {
     const owner = isRoot ? 4321 : process.getuid?.()
     t.intercept(process, 'geteuid', { value: () => 1234 })
     t.equal(await faultOf(configured(path)), `KEY belongs to user ${owner}; the server runs as user 1234`)
-    if (isRoot) t.match(await openFileKey(configured(await file(PLAIN)), pool), { keyid: '1001' }, 'a file of root is as good')
+    if (isRoot) t.match(await openFileKey(configured(await file(PLAIN)), place), { keyid: '1001' }, 'a file of root is as good')
   })
 
   void t.test('is longer than any key', async (t) => {
     t.equal(await faultOf(configured(await file(PLAIN + ' '.repeat(64 * 1024 - PLAIN.length + 1)))), 'KEY has more than 65536 bytes')
-    t.match(await openFileKey(configured(await file(PLAIN + ' '.repeat(64 * 1024 - PLAIN.length))), pool), { keyid: '1001' })
+    t.match(await openFileKey(configured(await file(PLAIN + ' '.repeat(64 * 1024 - PLAIN.length))), place), { keyid: '1001' })
   })
 
   void t.test('is not exactly one private key in PKCS#8 PEM form', async (t) => {
@@ -129,14 +132,21 @@ void t.test('openFileKey refuses a file that', async (t) => {
   })
 
   void t.test('has a key the server does not sign with', async (t) => {
-    const pem = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' })
-    t.equal(await faultOf(configured(await file(pem))), 'the key in KEY is of type ec; an RSA key is needed')
+    const rows = [
+      [generateKeyPairSync('ec', { namedCurve: 'P-384' }), 'is an EC key on the curve secp384r1; P-256 (prime256v1) is needed'],
+      [generateKeyPairSync('ed448'), 'is of type ed448; an RSA, ECDSA P-256, Ed25519 or ML-DSA-65 key is needed'],
+      [generateKeyPairSync('ml-dsa-44'), 'is of type ml-dsa-44; an RSA, ECDSA P-256, Ed25519 or ML-DSA-65 key is needed'],
+      [generateKeyPairSync('rsa', { modulusLength: 1024 }), 'has 1024 bits; 2048, 3072 or 4096 are needed'],
+    ] as const
+    for (const [pair, fault] of rows) {
+      t.equal(await faultOf(configured(await file(pair.privateKey.export({ type: 'pkcs8', format: 'pem' })))), `the key in KEY ${fault}`)
+    }
   })
 })
 
 void t.test('openFileKey refuses a passphrase that', async (t) => {
   void t.test('is missing, or not needed', async (t) => {
-    t.equal(await faultOf(configured(await file(ENCRYPTED))), 'KEY is encrypted: name a passphraseFile')
+    t.equal(await faultOf(configured(await file(ENCRYPTED))), 'KEY is encrypted: name a passphraseFile or a passphraseFd')
     t.equal(
       await faultOf(configured(await file(PLAIN), await file(PASSPHRASE))),
       'KEY is not encrypted, although there is a passphraseFile: encrypt it, or remove passphraseFile',
@@ -153,6 +163,43 @@ void t.test('openFileKey refuses a passphrase that', async (t) => {
       const want = 'KEY cannot be decrypted: the first line of PASSPHRASE is not its passphrase, the file is damaged, or its encryption is outdated'
       t.equal(await faultOf(configured(key, await file(content))), want)
     }
+  })
+})
+
+void t.test('openFileKey reads a passphrase from a descriptor', async (t) => {
+  const key = await file(ENCRYPTED)
+  const withFd = (passphraseFd: number, path = key): FileKeyConfig => ({ keyid: '1001', kind: 'file', path, passphraseFd })
+  const isClosed = (fd: number) => { t.throws(() => fstatSync(fd), { code: 'EBADF' }, 'which is closed afterwards') }
+
+  void t.test('of a file, a pipe or a socket, to its end', async (t) => {
+    const fromFile = openSync(await file(`${PASSPHRASE}\n`), 'r')
+    t.match(await openFileKey(withFd(fromFile), place), { keyid: '1001' })
+    isClosed(fromFile)
+    const fifo = join(folder, 'passphrase-fifo')
+    execFileSync('mkfifo', [fifo])
+    const [writer, fromPipe] = [openSync(fifo, 'r+'), openSync(fifo, 'r')]
+    const opening = openFileKey(withFd(fromPipe), place)
+    writeSync(writer, PASSPHRASE.slice(0, 5))
+    writeSync(writer, `${PASSPHRASE.slice(5)}\nmore\n`)
+    closeSync(writer)
+    t.match(await opening, { keyid: '1001' })
+    isClosed(fromPipe)
+  })
+
+  void t.test('and refuses one that holds something else, or is open on nothing that could hold one', async (t) => {
+    const faultWith = async (fd: number, path = key): Promise<string> => {
+      const error = await openFileKey(withFd(fd, path), place).then(() => new Error('the key was opened'), (reason: unknown) => reason)
+      return (error as { faults: string[] }).faults.join().replaceAll(path, 'KEY').replaceAll(`descriptor ${fd}`, 'descriptor N')
+    }
+    const opened = async (content: string) => openSync(await file(content), 'r')
+    t.equal(await faultWith(await opened('wrong guess')), 'KEY cannot be decrypted: the first line of descriptor N is not its passphrase, the file is damaged, or its encryption is outdated')
+    t.equal(await faultWith(await opened('')), 'the first line of descriptor N is empty; it must be the passphrase')
+    t.equal(await faultWith(await opened('x'.repeat(65_537))), 'descriptor N has more than 65536 bytes')
+    t.equal(await faultWith(openSync(folder, 'r')), 'descriptor N is open on no file, pipe or socket')
+    const closed = await opened('x')
+    closeSync(closed)
+    t.equal(await faultWith(closed), 'descriptor N cannot be read (EBADF); whoever starts the server opens it')
+    t.equal(await faultWith(77, await file(PLAIN)), 'KEY is not encrypted, although there is a passphraseFd: encrypt it, or remove passphraseFd', 'a plain key leaves it alone')
   })
 })
 

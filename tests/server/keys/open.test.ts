@@ -1,19 +1,22 @@
 import 'reflect-metadata'
 import { generateKeyPairSync, webcrypto } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
+import { openSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as x509 from '@peculiar/x509'
 import t from 'tap'
-import type { CommandKeyConfig, FileKeyConfig } from '../../../server/config/schema.ts'
+import type { CommandKeyConfig, FileKeyConfig, Pkcs12KeyConfig } from '../../../server/config/schema.ts'
 import { openCommandKey } from '../../../server/keys/command-key.ts'
 import { openKeys } from '../../../server/keys/open.ts'
 import { probeKey } from '../../../server/keys/probe.ts'
 import { createThreadPool } from '../../../server/threads/pool.ts'
 import { WORKER_MODULE } from '../../../server/threads/worker-module.ts'
+import { keyBag, keystore as keystoreOf, plainContent } from '../../helpers/keystores.ts'
 
 const pool = createThreadPool({ module: WORKER_MODULE, size: 1, maxWaiting: 10 })
 t.teardown(() => pool.close())
+const place = { pool, maxWholeBytes: 1000 }
 const folder = t.testdir()
 let files = 0
 
@@ -53,9 +56,9 @@ void t.test('a certificate that the configuration names of a key', async (t) => 
 
   void t.test('is kept when it is one of this key, whatever its dates', async (t) => {
     const pem = await certificateOf(privateKey)
-    const keyring = await openKeys([{ ...key, certificate: await file(pem) }, commandKey(await file(SPKI), { certificate: await file(pem) })], pool)
+    const keyring = await openKeys([{ ...key, certificate: await file(pem) }, commandKey(await file(SPKI), { certificate: await file(pem) })], place)
     t.strictSame([...keyring.values()].map(({ certificatePem }) => certificatePem?.trim()), [pem, pem].map((text) => text.trim()))
-    t.equal((await openKeys([key], pool)).get('1001')?.certificatePem, undefined)
+    t.equal((await openKeys([key], place)).get('1001')?.certificatePem, undefined)
   })
 
   void t.test('stops the start when it is of another key, damaged, something else or not there', async (t) => {
@@ -70,7 +73,7 @@ void t.test('a certificate that the configuration names of a key', async (t) => 
       [await file(foreign.toString('pem')), /^key 1001: .+ is the certificate of another key$/], [await file(damaged), /is damaged: no certificate can be read from it$/],
       [await file(SPKI), /is not one certificate in PEM form/], [await file('text'), /^key 1001: /], [join(folder, 'absent'), /^key 1001: /],
     ]
-    for (const [certificate, want] of rows) await t.rejects(openKeys([{ ...key, certificate }], pool), { name: 'KeyFaults', faults: [want] }, String(want))
+    for (const [certificate, want] of rows) await t.rejects(openKeys([{ ...key, certificate }], place), { name: 'KeyFaults', faults: [want] }, String(want))
   })
 })
 
@@ -106,8 +109,19 @@ void t.test('openCommandKey', async (t) => {
 
 void t.test('openKeys', async (t) => {
   void t.test('opens all keys in the order of the configuration', async (t) => {
-    const keyring = await openKeys([await fileKey('9'), commandKey(await file(SPKI)), await fileKey('1001')], pool)
+    const keyring = await openKeys([await fileKey('9'), commandKey(await file(SPKI)), await fileKey('1001')], place)
     t.strictSame([...keyring].map(([keyid, key]) => [keyid, key.keyid, key.kind]), [['9', '9', 'file'], ['1002', '1002', 'command'], ['1001', '1001', 'file']])
+  })
+
+  void t.test('opens a keystore, and reads a passphrase from a descriptor before any file is open that could have its number', async (t) => {
+    const pem = privateKey.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'secret' })
+    const passphraseFd = openSync(await file('secret'), 'r')
+    const encrypted: FileKeyConfig = { keyid: '3', kind: 'file', path: await file(pem, 0o600), passphraseFd }
+    const keystore: Pkcs12KeyConfig = { keyid: '4', kind: 'pkcs12', path: await file(keystoreOf({ contents: [plainContent(keyBag(privateKey))] }), 0o600), passphraseFile: await file('secret', 0o600) }
+    const keyring = await openKeys([await fileKey('1001'), keystore, encrypted], place)
+    t.strictSame([...keyring].map(([keyid, { kind }]) => [keyid, kind]), [['1001', 'file'], ['4', 'pkcs12'], ['3', 'file']])
+    const faults = [`key 3: descriptor ${passphraseFd} cannot be read (EBADF); whoever starts the server opens it`]
+    await t.rejects(openKeys([await fileKey('1001'), keystore, encrypted], place), { name: 'KeyFaults', faults }, 'it can be read once')
   })
 
   void t.test('reports the faults of all keys together, each with its keyid', async (t) => {
@@ -118,18 +132,18 @@ void t.test('openKeys', async (t) => {
       `key 1002: ${missing} cannot be opened (ENOENT)`,
       `key 7: ${damaged} is not one public key or certificate in PEM form (BEGIN PUBLIC KEY or BEGIN CERTIFICATE)`,
     ]
-    await t.rejects(openKeys(configs, pool), { name: 'KeyFaults', faults, message: faults.join('\n') })
+    await t.rejects(openKeys(configs, place), { name: 'KeyFaults', faults, message: faults.join('\n') })
   })
 
   void t.test('lets an error of the pool through, which is no fault of a key', async (t) => {
     const closed = createThreadPool({ module: WORKER_MODULE, size: 1, maxWaiting: 1 })
     await closed.close()
-    await t.rejects(openKeys([await fileKey('1001')], closed), { name: 'SigningError', code: 'SHUTTING_DOWN' })
+    await t.rejects(openKeys([await fileKey('1001')], { pool: closed, maxWholeBytes: 1 }), { name: 'SigningError', code: 'SHUTTING_DOWN' })
   })
 })
 
 void t.test('probeKey', async (t) => {
-  const keyring = await openKeys([await fileKey('1001')], pool)
+  const keyring = await openKeys([await fileKey('1001')], place)
   const opened = keyring.get('1001') as Parameters<typeof probeKey>[0]
 
   void t.test('resolves for a key that signs', async (t) => {
@@ -137,6 +151,6 @@ void t.test('probeKey', async (t) => {
   })
 
   void t.test('rejects with SIGNER_FAILED for a key whose signatures do not verify', async (t) => {
-    await t.rejects(probeKey({ ...opened, key: { sign: async () => Buffer.alloc(256) } }), { name: 'SigningError', code: 'SIGNER_FAILED' })
+    await t.rejects(probeKey({ ...opened, key: { kind: 'digest', sign: async () => Buffer.alloc(256) } }), { name: 'SigningError', code: 'SIGNER_FAILED' })
   })
 })

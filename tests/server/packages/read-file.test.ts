@@ -4,7 +4,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { DSB_EYE_CATCHER, formatDsb, writePackage } from '../../../formats/index.ts'
-import { copyFile, examineFile, hashFile, inspectFile } from '../../../server/packages/read-file.ts'
+import { copyFile, examineFile, hashFile, inspectFile, readWhole } from '../../../server/packages/read-file.ts'
 import type { OpenFd } from '../../../server/packages/read-file.ts'
 import { ACCEPTABLE_FORMATS } from '../../../server/schemas/format.ts'
 
@@ -176,7 +176,7 @@ void t.test('examineFile says of any file what a signature over it is judged by'
 })
 
 void t.test('a file that cannot be read as it was opened', async (t) => {
-  const readers = [inspect, examineFile, hashFile, (file: OpenFd) => copyFile(file, file.fd)]
+  const readers = [inspect, examineFile, hashFile, (file: OpenFd) => readWhole(file, Buffer.alloc(32)), (file: OpenFd) => copyFile(file, file.fd)]
 
   void t.test('is refused with FILE_CHANGED when it has become longer or shorter', async (t) => {
     const { fd } = await fileWith(PACKAGE, 'r+')
@@ -232,6 +232,14 @@ void t.test('copyFile', async (t) => {
     const { fd } = await fileWith(PACKAGE)
     t.throws(() => copyFile(whole(fd, PACKAGE.length), fd), { name: 'SigningError', code: 'INTERNAL', cause: { code: 'EBADF' } })
   })
+})
+
+void t.test('readWhole returns the bytes whose digest is known, and no others', async (t) => {
+  const bytes = Buffer.alloc(CHUNK_BYTES + 10, 'a whole file ')
+  const { fd } = await fileWith(bytes)
+  t.ok(readWhole(whole(fd, bytes.length), sha256(bytes)).equals(bytes))
+  t.ok(readWhole({ ...whole(fd, bytes.length), sizeBytes: 5 }, sha256(bytes.subarray(0, 5))).equals(bytes.subarray(0, 5)))
+  t.throws(() => readWhole(whole(fd, bytes.length), sha256(bytes.subarray(1))), { code: 'FILE_CHANGED' })
 })
 
 void t.test('hashFile returns the digest of a sparse file, holes as zeros', async (t) => {
