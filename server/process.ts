@@ -12,6 +12,7 @@ import { checkTls, tlsOptions, type TlsMaterial } from './identity/tls.ts'
 import { readValidity } from './identity/validity.ts'
 import type { Keyring } from './keys/key.ts'
 import { openKeys } from './keys/open.ts'
+import { createTokens } from './keys/pkcs11.ts'
 import { probeKey } from './keys/probe.ts'
 import { createInspector, type Inspector } from './packages/inspect.ts'
 import { openRoots } from './roots/open-roots.ts'
@@ -42,7 +43,7 @@ export async function startServer(config: Config, log: FastifyBaseLogger): Promi
   try {
     const stopping = createStopping(config.shutdown.deadlineMs)
     const listeners = new Map<ListenerName, Listener>()
-    const parts = await openParts(config, opened, listeners)
+    const parts = await openParts(config, { opened, listeners, log })
     const app = await openApp(config, parts, { log, stopping })
     opened.defer(async () => await app.close())
     for (const name of ['service', 'browser'] as const) listeners.set(name, createListener(name, { handler: (request, response) => app.routing(request, response), log, ...connectionDeps(config, parts) }))
@@ -86,14 +87,18 @@ async function listenAll({ listen, admin }: Config, listeners: ReadonlyMap<Liste
   return { service, browser, admin: adminApp.server.address() as AddressInfo }
 }
 
-async function openParts(config: Config, opened: AsyncDisposableStack, listeners: ReadonlyMap<ListenerName, Listener>): Promise<Parts> {
+type Opening = Readonly<{ opened: AsyncDisposableStack; listeners: ReadonlyMap<ListenerName, Listener>; log: FastifyBaseLogger }>
+
+async function openParts(config: Config, { opened, listeners, log }: Opening): Promise<Parts> {
   const { limits } = config
   const tls = await readTls(config.tls)
   const validity = readValidity({ certPem: tls.cert, clientCaPem: tls.clientCa, crlPem: tls.crl })
   checkTls(tls)
   const pool = createThreadPool({ module: WORKER_MODULE, size: availableParallelism(), maxWaiting: limits.waitingFiles })
   opened.defer(async () => await pool.close())
-  const keyring = await openKeys(config.keys, pool)
+  const tokens = createTokens(config.keys.filter((key) => key.kind === 'pkcs11'), log)
+  opened.defer(async () => await tokens.close())
+  const keyring = await openKeys(config.keys, pool, tokens)
   const store = await openStore({ url: config.store.url, signatureFile: config.signatureFile })
   opened.defer(async () => await store.close())
   const inspector = createInspector({ pool, maxFileBytes: limits.fileBytes, accept: config.formats.accept })
@@ -102,7 +107,7 @@ async function openParts(config: Config, opened: AsyncDisposableStack, listeners
   // Asked only when somebody scrapes, and by then the ports are there.
   const connections = (name: ListenerName) => (listeners.get(name) as Listener).connections()
   const metrics = createMetrics({
-    waiting: { threads: () => pool.waiting(), signer: () => signer.waiting() },
+    waiting: { threads: () => pool.waiting(), signer: () => signer.waiting(), tokens: () => tokens.waiting() },
     connections: { service: () => connections('service'), browser: () => connections('browser') },
   })
   opened.defer(() => metrics.close())
@@ -165,6 +170,6 @@ function connectionDeps(config: Config, { tls, metrics }: Parts): Omit<Connectio
 }
 
 function probesOf({ store, signer, keyring }: Parts): Readonly<Record<string, Probe>> {
-  const keys = [...keyring.values()].flatMap((key) => (key.kind === 'file' ? [[`key ${key.keyid}`, async () => await probeKey(key)] as const] : []))
+  const keys = [...keyring.values()].flatMap((key) => (key.kind === 'command' ? [] : [[`key ${key.keyid}`, async () => await probeKey(key)] as const]))
   return { store: async () => await store.probe(), signer: async () => await signer.probe(), ...Object.fromEntries(keys) }
 }

@@ -1,11 +1,12 @@
 import { isAbsolute, sep } from 'node:path'
+import { checkTokens } from './check-tokens.ts'
 import type { Place } from './fault.ts'
 import type { ConfigFile } from './schema.ts'
 
 /** A configuration of which any part may be missing because it was faulty. */
-type Partially<T> = T extends readonly (infer Item)[] ? readonly (Partially<Item> | undefined)[] : T extends object ? { readonly [K in keyof T]?: Partially<T[K]> | undefined } : T
+export type Partially<T> = T extends readonly (infer Item)[] ? readonly (Partially<Item> | undefined)[] : T extends object ? { readonly [K in keyof T]?: Partially<T[K]> | undefined } : T
 
-type Report = (place: Place, message: string) => void
+export type Report = (place: Place, message: string) => void
 
 /** Reports what no schema can see: names given twice, names that name nothing, parts that do not fit together. */
 export function crossCheck(config: Partially<ConfigFile>, report: Report): void {
@@ -16,6 +17,7 @@ export function crossCheck(config: Partially<ConfigFile>, report: Report): void 
   reportTwice(clients, 'clients', 'match', ({ match }) => Object.values(match ?? {})[0], report)
   checkReferences(clients, 'keys', new Set(keys.map((key) => key?.keyid)), report)
   checkReferences(clients, 'roots', new Set(roots.map((root) => root?.name)), report)
+  checkTokens(keys, report)
   checkSigner(config, report)
   checkPorts(config, report)
   checkInstalledPaths(config, report)
@@ -43,9 +45,9 @@ function checkReferences(clients: NonNullable<Partially<ConfigFile>['clients']>,
 
 function checkSigner({ signer, keys = [] }: Partially<ConfigFile>, report: Report): void {
   if (signer === undefined) return
-  const wanted = signer.kind === 'command' ? 'command' : 'file'
+  const wanted = signer.kind === 'command' ? ['command'] : ['file', 'pkcs11']
   for (const [index, key] of keys.entries()) {
-    if (key?.kind !== undefined && key.kind !== wanted) report(['keys', index, 'kind'], `must be ${wanted}, because signer.kind is ${signer.kind}`)
+    if (key?.kind !== undefined && !wanted.includes(key.kind)) report(['keys', index, 'kind'], `must be ${wanted.join(' or ')}, because signer.kind is ${signer.kind}`)
   }
   if (signer.kind !== 'command') return
   const [program] = signer.command ?? []

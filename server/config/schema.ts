@@ -62,6 +62,9 @@ const installedPath = Type.Optional(
 )
 const certificate = Type.Optional(filePath('file', 'A certificate of this key, PEM, for targets that want one.'))
 
+const environment = (description: string) =>
+  Type.Record(Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]*$' }), Type.String({ pattern: '^[^\\u0000]*$' }), { additionalProperties: false, default: {}, description })
+
 const FileKey = closed(
   {
     keyid: keyid('Identifier of the key that checks the record: `dsc_key.id` on AIX.'),
@@ -87,6 +90,39 @@ const CommandKey = closed(
     certificate,
   },
   'The key behind the wrapped command.',
+)
+
+const Pkcs11Key = closed(
+  {
+    keyid: keyid('Identifier of the key that checks the record: `dsc_key.id` on AIX.'),
+    kind: kind('pkcs11', 'A PKCS#11 token holds the key.'),
+    module: filePath('file', 'The PKCS#11 library of the token\'s vendor. It is loaded in a process of its own, never in the server.'),
+    token: Type.Union(
+      [
+        closed({ label: text('Label of the token.') }, 'By label.'),
+        closed({ serial: text('Serial number of the token.') }, 'By serial number.'),
+        closed({ slot: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'Number of its slot; with some libraries it changes when tokens come and go.' }) }, 'By slot.'),
+      ],
+      { description: 'Which token it is: `label`, `serial` or `slot`. Exactly one token must fit. Keys of one `module` name their tokens all in the same way, and those of one token agree in the members from `pinFile` to `environment`, but for `publicKey` and `extractable`.' },
+    ),
+    key: closed(
+      {
+        label: Type.Optional(text('Label of the key, CKA_LABEL.')),
+        id: Type.Optional(Type.String({ pattern: '^(?:[0-9a-f]{2}){1,255}$', description: 'Identifier of the key, CKA_ID, hexadecimal in lower case.' })),
+      },
+      'Which key of the token it is: `label`, `id` or both. Exactly one private key must fit.',
+    ),
+    pinFile: filePath('secret', 'The PIN of the token\'s user: the first line of this file. A file that others may read is refused. A PIN that the token refuses is not tried again until this file changes.'),
+    publicKey: Type.Optional(filePath('file', 'The public key, PEM (SubjectPublicKeyInfo or certificate). Default: the public key or certificate in the token that fits `key`, when it can be read without the PIN.')),
+    extractable: Type.Boolean({ default: false, description: 'Whether a key is accepted that may leave its token (CKA_EXTRACTABLE, or not CKA_SENSITIVE).' }),
+    sessions: positive(4, 'Sessions at once at most, and so signatures at once.', 64),
+    timeoutMs: positive(10_000, 'How long one signature may take, and how long it may wait before that. After it the process is replaced.', 600_000),
+    waiting: Type.Integer({ minimum: 0, maximum: 100_000, default: 256, description: 'How many signatures may wait for a session; one more is answered SIGNER_BUSY.' }),
+    environment: environment('The whole environment of the process that loads the library, such as `SOFTHSM2_CONF` or what its vendor wants; nothing of the server\'s own is inherited.'),
+    installedPath,
+    certificate,
+  },
+  'A key in a PKCS#11 token; docs/pkcs11.md sets one up.',
 )
 
 const EmbeddedSigner = closed(
@@ -115,11 +151,7 @@ const CommandSigner = closed(
       description: 'The program and extra arguments that come before `-a infile=…`. A name without a slash is looked up in PATH of `environment`, else of the server.',
     }),
     passin: Type.Optional(text('Absolute path of the password file, handed on as `-a passin=…`.')),
-    environment: Type.Record(Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]*$' }), Type.String({ pattern: '^[^\\u0000]*$' }), {
-        additionalProperties: false,
-        default: {},
-        description: 'The whole environment of the command; nothing of the server\'s own is inherited but PATH, LANG and ODMDIR, where set.',
-      }),
+    environment: environment('The whole environment of the command; nothing of the server\'s own is inherited but PATH, LANG and ODMDIR, where set.'),
     timeoutMs: positive(60_000, 'After this time the whole process group is killed.', 3_600_000),
     concurrency: positive(2, 'How many run at once.', 64),
     waiting: Type.Integer({ minimum: 0, maximum: 100_000, default: 64, description: 'How many may wait for their turn; one more is answered SIGNER_BUSY.' }),
@@ -170,7 +202,7 @@ export const ConfigFile = closed(
     admin: Admin,
     tls: Tls,
     roots: Type.Array(Root, { description: 'Directories that clients may name files in.' }),
-    keys: Type.Array(Type.Union([FileKey, CommandKey]), { minItems: 1, description: 'The signing keys.' }),
+    keys: Type.Array(Type.Union([FileKey, Pkcs11Key, CommandKey]), { minItems: 1, description: 'The signing keys.' }),
     signer: Type.Union([EmbeddedSigner, CommandSigner], { default: { kind: 'embedded' }, description: 'Who makes the records.' }),
     clients: Type.Array(Client, { description: 'Who may do what. A client that is not listed may do nothing.' }),
     formats: section(
@@ -206,6 +238,7 @@ export type ConfigFile = Static<typeof ConfigFile>
 export type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T
 
 export type FileKeyConfig = DeepReadonly<Static<typeof FileKey>>
+export type Pkcs11KeyConfig = DeepReadonly<Static<typeof Pkcs11Key>>
 export type CommandKeyConfig = DeepReadonly<Static<typeof CommandKey>>
 export type EmbeddedSignerConfig = DeepReadonly<Static<typeof EmbeddedSigner>>
 export type CommandSignerConfig = DeepReadonly<Static<typeof CommandSigner>>

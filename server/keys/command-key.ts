@@ -12,10 +12,18 @@ import { rsaAlgorithm } from './rsa.ts'
  * @throws KeyFaults
  */
 export async function openCommandKey({ keyid, publicKey: path, covers, installedPath }: CommandKeyConfig): Promise<OpenedKey> {
-  const publicKey = await withKeyFile(path, 'public', (pem) => readPublicKey(path, pem))
+  const publicKey = await readPublicKeyFile(path)
   const algorithm = rsaAlgorithm(publicKey)
   if (typeof algorithm === 'string') throw new KeyFaults([`the key in ${path} ${algorithm}`])
   return { keyid, kind: 'command', covers, ...algorithm, publicKey, ...(installedPath === undefined ? {} : { installedPath }) }
+}
+
+/**
+ * Resolves with the public key in a PEM file that holds one SubjectPublicKeyInfo or one certificate.
+ * @throws KeyFaults
+ */
+export async function readPublicKeyFile(path: string): Promise<KeyObject> {
+  return await withKeyFile(path, 'public', (pem) => readPublicKey(path, pem))
 }
 
 function readPublicKey(path: string, pem: Buffer): KeyObject {

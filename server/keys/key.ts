@@ -5,7 +5,8 @@ import type { SigningAlgorithm } from '../schemas/key.ts'
 export interface Key {
   /**
    * Returns the RSASSA-PKCS1-v1_5 signature (RFC 8017 section 8.2) over `sha256`, 32 raw bytes; its length is the modulus length.
-   * @throws SigningError `SERVER_BUSY` when the waiting line for the key is full, `SIGNER_FAILED` when the key cannot sign
+   * @throws SigningError `SERVER_BUSY` or `SIGNER_BUSY` when the waiting line for the key is full, `SIGNER_FAILED` when the key cannot
+   * sign; of a token also `SIGNER_NOT_AVAILABLE` and `SIGNER_TIMEOUT`
    */
   sign(sha256: Buffer): Promise<Buffer>
 }
@@ -16,7 +17,7 @@ export interface Key {
  */
 export type Covers = 'file' | 'unverified'
 
-/** An opened key of the configuration. `key` signs in this process; a key of kind `command` is used by the wrapped command alone. */
+/** An opened key of the configuration. `key` signs in this process, or through it in a token; a key of kind `command` is used by the wrapped command alone. */
 export type OpenedKey = Readonly<
   {
     /** Decimal, 1 to 10 digits: `dsc_key.id` on AIX. */
@@ -29,7 +30,7 @@ export type OpenedKey = Readonly<
     installedPath?: string
     /** A certificate of this key, PEM, when the configuration names one. */
     certificatePem?: string
-  } & ({ kind: 'file'; covers: 'file'; key: Key } | { kind: 'command'; covers: Covers })
+  } & ({ kind: 'file' | 'pkcs11'; covers: 'file'; key: Key } | { kind: 'command'; covers: Covers })
 >
 
 /** The opened keys by keyid, in the order of the configuration. */

@@ -28,7 +28,7 @@ export type KeyForm = Static<typeof KeyForm>
 export const Key = Type.Object(
   {
     keyid: refTo(Keyid),
-    kind: Type.Enum(['file', 'command'], { type: 'string', description: '`file`: the server holds the key; `command`: the wrapped command does.' }),
+    kind: Type.Enum(['file', 'pkcs11', 'command'], { type: 'string', description: '`file`: the server holds the key; `pkcs11`: a token does, and the server asks it to sign; `command`: the wrapped command does.' }),
     algorithm: refTo(SigningAlgorithm),
     covers: Type.Enum(['file', 'unverified'], {
       type: 'string',

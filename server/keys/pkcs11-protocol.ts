@@ -1,0 +1,53 @@
+/** Which token of a module: by its label, its serial number, or the number of its slot. Exactly one must answer to it. */
+export type TokenChoice = Readonly<{ label: string } | { serial: string } | { slot: number }>
+
+/** Which key of a token: by CKA_LABEL, CKA_ID (hexadecimal), or both. Exactly one must answer to it. */
+export type KeyChoice = Readonly<{
+  label?: string
+  id?: string
+  /** Whether a key is accepted that may leave its token. */
+  extractable: boolean
+  /** Whether the public part is to be read from the token. */
+  readPublic: boolean
+}>
+
+/**
+ * What the process is told first, and once. `refusedPin` is the mark of a PIN file (`PinRefusal`) that an earlier process found to be
+ * wrong: with the same file no login is tried.
+ */
+export type TokenOpening = Readonly<{
+  module: string
+  token: TokenChoice
+  keys: readonly KeyChoice[]
+  pinFile: string
+  sessions: number
+  refusedPin?: string
+}>
+
+/** What the server asks of the process. `id` numbers the requests of one process, `key` is an index into `TokenOpening.keys`; `sha256` is 32 raw bytes. */
+export type TokenRequest = Readonly<{ kind: 'open'; opening: TokenOpening } | { kind: 'sign'; id: number; key: number; sha256: Uint8Array } | { kind: 'close' }>
+
+/** A PIN that the token did not take. `mark` tells the PIN file from a changed one; absent when no login was tried. `fault` is a sentence for the log. */
+export type PinRefusal = Readonly<{ fault: string; mark?: string }>
+
+/** A key as it was found: its public part, where it was asked for (SubjectPublicKeyInfo, DER), and what makes it unusable, a sentence. */
+export type TokenKey = Readonly<{ spki?: Uint8Array; fault?: string }>
+
+/**
+ * Why something was not done, with a sentence for the log. `key`: this signature failed. `token`: the token or its library is of no use
+ * any more, a new process may find it again. `pin`: not without another PIN.
+ */
+export type TokenFailure = Readonly<{ reason: 'key' | 'token' | 'pin'; fault: string }>
+
+/**
+ * What the process tells the server: `login` before each login that it tries, `pinRefused` at once after one that failed, so that the
+ * next process knows; then the answers. With `pin`, an opened token can show public keys and sign nothing.
+ */
+export type TokenAnswer = Readonly<
+  | { kind: 'login' }
+  | { kind: 'pinRefused'; mark: string }
+  | { kind: 'opened'; keys: readonly TokenKey[]; pin?: PinRefusal }
+  | { kind: 'refused'; fault: string }
+  | { kind: 'signed'; id: number; signature: Uint8Array }
+  | { kind: 'failed'; id: number; failure: TokenFailure }
+>
