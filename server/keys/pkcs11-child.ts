@@ -30,7 +30,7 @@ export type TokenProcess = Readonly<{
 export function startTokenProcess({ environment, sessions }: Readonly<{ environment: Readonly<Record<string, string>>; sessions: number }>, events: TokenProcessEvents): TokenProcess {
   const env = { ...environment, UV_THREADPOOL_SIZE: String(Math.max(4, sessions)) }
   // Detached: what a terminal sends to the server's process group is not for it. Standard input is its life line.
-  const child = fork(PROCESS, [], { env, execArgv: [], detached: true, serialization: 'advanced', stdio: ['pipe', 'ignore', 'ignore', 'ipc'] })
+  const child = fork(PROCESS, [], { env, execArgv: [], detached: true, stdio: ['pipe', 'ignore', 'ignore', 'ipc'] })
   const gone = whenGone(child, events)
   const send = (request: TokenRequest): void => {
     // A failed send means that the process is gone; that follows, and settles everything.

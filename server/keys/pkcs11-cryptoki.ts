@@ -84,7 +84,7 @@ export const isAlreadyLoggedIn = (error: unknown): boolean => codeOf(error) === 
 export const isSessionCount = (error: unknown): boolean => codeOf(error) === CKR.sessionCount
 
 /** Returns what the library said, such as `CKR_PIN_INCORRECT`, for a sentence in the log. */
-export const nameOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+export const nameOf = (error: unknown): string => (error as Error).message
 
 /** Returns the number in a handle or an attribute that is a CK_ULONG. */
 export function ulongOf(bytes: Buffer, order: 'LE' | 'BE' = endianness()): bigint {

@@ -88,7 +88,7 @@ export function keepToken({ opening, environment, timeoutMs, waiting, log }: Tok
       log.error({ ...facts, timeoutMs }, 'token took too long')
       to.process.kill()
     }, timeoutMs)
-    to.process.send({ kind: 'sign', id, key: job.key, sha256: job.sha256 })
+    to.process.send({ kind: 'sign', id, key: job.key, sha256Base64: job.sha256Base64 })
   }
   const taken = (from: Life, id: number): Job | undefined => {
     const job = from.jobs.get(id)
@@ -118,7 +118,7 @@ export function keepToken({ opening, environment, timeoutMs, waiting, log }: Tok
       case 'signed':
         from.signed = true
         failures = 0
-        taken(from, answer.id)?.settle(Buffer.from(answer.signature.buffer, answer.signature.byteOffset, answer.signature.length))
+        taken(from, answer.id)?.settle(Buffer.from(answer.signatureBase64, 'base64'))
         return advance()
       case 'failed':
         onFailure(from, answer)
@@ -166,7 +166,7 @@ export function keepToken({ opening, environment, timeoutMs, waiting, log }: Tok
       if (closed) throw shuttingDown()
       if (refusal !== undefined) throw notAvailable(refusal)
       const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
-      const job: Job = { key, sha256: Uint8Array.from(sha256), tries: 0, settle: resolve, refuse: reject }
+      const job: Job = { key, sha256Base64: Buffer.from(sha256).toString('base64'), tries: 0, settle: resolve, refuse: reject }
       if (hasRoom() && line.length() === 0) give(life as Life, job)
       else line.join(job)
       return await promise

@@ -1,9 +1,7 @@
-import { KeyFaults } from './key-faults.ts'
 import { CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED, CKU_USER, isAlreadyLoggedIn, isPinRefused, nameOf } from './pkcs11-cryptoki.ts'
 import type { Cryptoki, Handle } from './pkcs11-cryptoki.ts'
 import { readToken } from './pkcs11-objects.ts'
 import { readPin } from './pkcs11-pin.ts'
-import type { Pin } from './pkcs11-pin.ts'
 import type { TokenAnswer, TokenFailure, TokenOpening } from './pkcs11-protocol.ts'
 
 /** Why a token did not sign. `fault` is one sentence for the log. */
@@ -33,7 +31,9 @@ export function createLogin(cryptoki: Cryptoki, { slot, opening, notify }: Reado
   let refused = opening.refusedPin
 
   return async (session) => {
-    const { pin, mark } = await readOrRefuse(pinFile)
+    const { pin, mark } = await readPin(pinFile).catch((cause: unknown) => {
+      throw new TokenError('pin', nameOf(cause), { cause })
+    })
     if (mark === refused) throw new TokenError('pin', `the token refused the PIN in ${pinFile}; it is not tried again until that file changes`)
     const fault = lockFault(readToken(cryptoki, slot).flags)
     if (fault !== undefined) throw new TokenError('pin', fault)
@@ -48,15 +48,6 @@ export function createLogin(cryptoki: Cryptoki, { slot, opening, notify }: Reado
       notify({ kind: 'pinRefused', mark })
       throw new TokenError('pin', `the token refused the PIN in ${pinFile} (${nameOf(cause)}); it is not tried again until that file changes`, { cause })
     }
-  }
-}
-
-async function readOrRefuse(pinFile: string): Promise<Pin> {
-  try {
-    return await readPin(pinFile)
-  } catch (cause) {
-    if (!(cause instanceof KeyFaults)) throw cause
-    throw new TokenError('pin', cause.message, { cause })
   }
 }
 

@@ -83,19 +83,15 @@ function privateKeyFault(read: (type: number) => Buffer | undefined, { extractab
 export function findPublicKey(cryptoki: Cryptoki, session: Handle, choice: KeyChoice): KeyObject {
   const publicKey = findOne(cryptoki, session, { objectClass: CKO_PUBLIC_KEY, choice })
   const certificate = publicKey === undefined ? findOne(cryptoki, session, { objectClass: CKO_CERTIFICATE, choice }) : undefined
-  const read = (object: Handle, type: number) => readAttribute(cryptoki, { session, object, type })
+  const object = publicKey ?? certificate
+  if (object === undefined) throw new TokenFault(`there is no public key and no certificate with ${describe(choice)} that can be read without a login: give the public part as publicKey`)
+  const [n, e, value] = [CKA_MODULUS, CKA_PUBLIC_EXPONENT, CKA_VALUE].map((type) => readAttribute(cryptoki, { session, object, type })?.toString('base64url'))
   try {
-    if (publicKey !== undefined) return fromModulus(read(publicKey, CKA_MODULUS), read(publicKey, CKA_PUBLIC_EXPONENT))
-    if (certificate !== undefined) return new X509Certificate(read(certificate, CKA_VALUE) ?? '').publicKey
+    // Never with nothing for a number: OpenSSL would make a key of that.
+    return n !== undefined && e !== undefined ? createPublicKey({ format: 'jwk', key: { kty: 'RSA', n, e } }) : new X509Certificate(Buffer.from(String(value), 'base64url')).publicKey
   } catch (cause) {
     throw new TokenFault(`the public part of the key with ${describe(choice)} cannot be read from the token: give it as publicKey`, { cause })
   }
-  throw new TokenFault(`there is no public key and no certificate with ${describe(choice)} that can be read without a login: give the public part as publicKey`)
-}
-
-function fromModulus(n: Buffer | undefined, e: Buffer | undefined): KeyObject {
-  const text = (bytes: Buffer | undefined) => (bytes ?? Buffer.alloc(0)).toString('base64url')
-  return createPublicKey({ format: 'jwk', key: { kty: 'RSA', n: text(n), e: text(e) } })
 }
 
 function findOne(cryptoki: Cryptoki, session: Handle, { objectClass, choice }: Readonly<{ objectClass: number; choice: KeyChoice }>): Handle | undefined {

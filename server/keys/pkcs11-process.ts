@@ -50,10 +50,10 @@ async function open(opening: TokenOpening): Promise<void> {
   }
 }
 
-async function sign({ id, key, sha256 }: Extract<TokenRequest, { kind: 'sign' }>): Promise<void> {
+async function sign({ id, key, sha256Base64 }: Extract<TokenRequest, { kind: 'sign' }>): Promise<void> {
   try {
-    const signature = await (token as Token).sign(key, sha256)
-    answer({ kind: 'signed', id, signature })
+    const signature = await (token as Token).sign(key, Buffer.from(sha256Base64, 'base64'))
+    answer({ kind: 'signed', id, signatureBase64: signature.toString('base64') })
   } catch (error) {
     if (!(error instanceof TokenError)) throw error
     answer({ kind: 'failed', id, failure: error.failure })

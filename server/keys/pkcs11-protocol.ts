@@ -1,3 +1,5 @@
+// Bytes travel in base64: the channel writes JSON, which takes half the time of structured clones.
+
 /** Which token of a module: by its label, its serial number, or the number of its slot. Exactly one must answer to it. */
 export type TokenChoice = Readonly<{ label: string } | { serial: string } | { slot: number }>
 
@@ -24,14 +26,14 @@ export type TokenOpening = Readonly<{
   refusedPin?: string
 }>
 
-/** What the server asks of the process. `id` numbers the requests of one process, `key` is an index into `TokenOpening.keys`; `sha256` is 32 raw bytes. */
-export type TokenRequest = Readonly<{ kind: 'open'; opening: TokenOpening } | { kind: 'sign'; id: number; key: number; sha256: Uint8Array } | { kind: 'close' }>
+/** What the server asks of the process. `id` numbers the requests of one process, `key` is an index into `TokenOpening.keys`. */
+export type TokenRequest = Readonly<{ kind: 'open'; opening: TokenOpening } | { kind: 'sign'; id: number; key: number; sha256Base64: string } | { kind: 'close' }>
 
 /** A PIN that the token did not take. `mark` tells the PIN file from a changed one; absent when no login was tried. `fault` is a sentence for the log. */
 export type PinRefusal = Readonly<{ fault: string; mark?: string }>
 
-/** A key as it was found: its public part, where it was asked for (SubjectPublicKeyInfo, DER), and what makes it unusable, a sentence. */
-export type TokenKey = Readonly<{ spki?: Uint8Array; fault?: string }>
+/** A key as it was found: its public part, where it was asked for (SubjectPublicKeyInfo, PEM), and what makes it unusable, a sentence. */
+export type TokenKey = Readonly<{ publicKeyPem?: string; fault?: string }>
 
 /**
  * Why something was not done, with a sentence for the log. `key`: this signature failed. `token`: the token or its library is of no use
@@ -48,6 +50,6 @@ export type TokenAnswer = Readonly<
   | { kind: 'pinRefused'; mark: string }
   | { kind: 'opened'; keys: readonly TokenKey[]; pin?: PinRefusal }
   | { kind: 'refused'; fault: string }
-  | { kind: 'signed'; id: number; signature: Uint8Array }
+  | { kind: 'signed'; id: number; signatureBase64: string }
   | { kind: 'failed'; id: number; failure: TokenFailure }
 >

@@ -22,7 +22,7 @@ export type Token = Readonly<{
    * tried again in another session and, where needed, after another login.
    * @throws TokenError
    */
-  sign(key: number, sha256: Uint8Array): Promise<Uint8Array>
+  sign(key: number, sha256: Uint8Array): Promise<Buffer>
   sessions: Pick<SessionPool, 'open' | 'waiting'>
   /** Ends all sessions, and with them the login. */
   close(): void
@@ -90,7 +90,7 @@ function createFinder(pool: SessionPool, find: (session: Handle) => Promise<Foun
 function createSign(cryptoki: Cryptoki, withKeys: Finder, attempts: number): Token['sign'] {
   // The library works on this memory in a thread of its own, and pkcs11js holds none of it: what the collector took would be signed anew.
   const inUse = new Set<Buffer>()
-  const signOnce = async (key: number, data: Buffer): Promise<Uint8Array> =>
+  const signOnce = async (key: number, data: Buffer): Promise<Buffer> =>
     await withKeys(async (session, found) => {
       const handle = found[key]
       if (handle === undefined || handle instanceof TokenFault) throw new TokenError('key', handle?.message ?? `there is no key ${key}`)
@@ -104,18 +104,17 @@ function createSign(cryptoki: Cryptoki, withKeys: Finder, attempts: number): Tok
         inUse.delete(space)
       }
     })
-  return async (key, sha256) => {
-    const data = encodeDigestInfo(sha256)
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await signOnce(key, data)
-      } catch (error) {
-        if (error instanceof TokenError) throw error
-        if (isTokenLost(error)) throw new TokenError('token', `the token is gone (${nameOf(error)})`, { cause: error })
-        if (attempt === attempts) throw new TokenError('key', `the token did not sign (${nameOf(error)})`, { cause: error })
-      }
+  const signAtLast = async (key: number, data: Buffer, left: number): Promise<Buffer> => {
+    try {
+      return await signOnce(key, data)
+    } catch (cause) {
+      if (cause instanceof TokenError) throw cause
+      if (isTokenLost(cause)) throw new TokenError('token', `the token is gone (${nameOf(cause)})`, { cause })
+      if (left === 1) throw new TokenError('key', `the token did not sign (${nameOf(cause)})`, { cause })
+      return await signAtLast(key, data, left - 1)
     }
   }
+  return async (key, sha256) => await signAtLast(key, encodeDigestInfo(sha256), attempts)
 }
 
 function pinOrThrow(error: unknown): TokenError {
@@ -126,5 +125,5 @@ function pinOrThrow(error: unknown): TokenError {
 function describe(publicKey: KeyObject | TokenFault | undefined, privateKey: Handle | TokenFault | undefined): TokenKey {
   if (publicKey instanceof TokenFault) return { fault: publicKey.message }
   if (privateKey instanceof TokenFault) return { fault: privateKey.message }
-  return publicKey === undefined ? {} : { spki: publicKey.export({ type: 'spki', format: 'der' }) }
+  return publicKey === undefined ? {} : { publicKeyPem: publicKey.export({ type: 'spki', format: 'pem' }).toString() }
 }

@@ -1,5 +1,4 @@
 import { createPublicKey } from 'node:crypto'
-import type { KeyObject } from 'node:crypto'
 import type { Pkcs11KeyConfig } from '../config/schema.ts'
 import { SigningError } from '../errors.ts'
 import { readPublicKeyFile } from './command-key.ts'
@@ -61,15 +60,11 @@ type Opening = Readonly<{ config: Pkcs11KeyConfig; found: TokenKey; key: Key; us
 async function openKey({ config, found, key, usable }: Opening): Promise<OpenedKey> {
   const { keyid, installedPath } = config
   if (found.fault !== undefined) throw new KeyFaults([found.fault])
-  const publicKey = config.publicKey === undefined ? publicKeyOf(found.spki as Uint8Array) : await readPublicKeyFile(config.publicKey)
+  const publicKey = config.publicKey === undefined ? createPublicKey(found.publicKeyPem as string) : await readPublicKeyFile(config.publicKey)
   const algorithm = rsaAlgorithm(publicKey)
   if (typeof algorithm === 'string') throw new KeyFaults([`the key in the token ${algorithm}`])
   if (usable) await probeKey({ key, publicKey }).catch(refuse)
   return { keyid, kind: 'pkcs11', covers: 'file', ...algorithm, publicKey, key, ...(installedPath === undefined ? {} : { installedPath }) }
-}
-
-function publicKeyOf(spki: Uint8Array): KeyObject {
-  return createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' })
 }
 
 function refuse(error: unknown): never {
