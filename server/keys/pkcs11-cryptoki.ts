@@ -88,8 +88,8 @@ export const nameOf = (error: unknown): string => (error as Error).message
 
 /** Returns the number in a handle or an attribute that is a CK_ULONG. */
 export function ulongOf(bytes: Buffer, order: 'LE' | 'BE' = endianness()): bigint {
-  const big = order === 'BE' ? bytes : Buffer.from(bytes).reverse()
-  return BigInt(`0x${big.toString('hex')}`)
+  const bigEndian = order === 'BE' ? bytes : Buffer.from(bytes.toReversed())
+  return BigInt(`0x${bigEndian.toString('hex')}`)
 }
 
 /** Returns whether an attribute is CK_TRUE; undefined when the object has no such attribute. */

@@ -1,3 +1,4 @@
+import { encodeDigestInfo } from '../../formats/index.ts'
 import { SigningError } from '../errors.ts'
 import { KeyFaults } from './key-faults.ts'
 import { startTokenProcess } from './pkcs11-child.ts'
@@ -88,7 +89,7 @@ export function keepToken({ opening, environment, timeoutMs, waiting, log }: Tok
       log.error({ ...facts, timeoutMs }, 'token took too long')
       to.process.kill()
     }, timeoutMs)
-    to.process.send({ kind: 'sign', id, key: job.key, sha256Base64: job.sha256Base64 })
+    to.process.send({ kind: 'sign', id, key: job.key, digestInfoBase64: job.digestInfoBase64 })
   }
   const taken = (from: Life, id: number): Job | undefined => {
     const job = from.jobs.get(id)
@@ -114,7 +115,7 @@ export function keepToken({ opening, environment, timeoutMs, waiting, log }: Tok
         refusal = answer.fault
         log.error({ ...facts, fault: answer.fault }, 'token cannot be used')
         first.reject(new KeyFaults([answer.fault]))
-        return from.process.kill()
+        return void from.process.close()
       case 'signed':
         from.signed = true
         failures = 0
@@ -135,16 +136,15 @@ export function keepToken({ opening, environment, timeoutMs, waiting, log }: Tok
   }
   const onFailure = (from: Life, { id, failure }: Extract<TokenAnswer, { kind: 'failed' }>): void => {
     const job = taken(from, id)
-    if (job === undefined) return
-    if (failure.reason === 'pin') return job.refuse(notAvailable(failure.fault))
-    if (failure.reason === 'key') return job.refuse(new SigningError('SIGNER_FAILED', 'the key could not sign', { ...facts, fault: failure.fault }))
-    putBack(job)
+    if (failure.reason === 'pin') return job?.refuse(notAvailable(failure.fault))
+    if (failure.reason === 'key') return job?.refuse(new SigningError('SIGNER_FAILED', 'the key could not sign', { ...facts, fault: failure.fault }))
+    if (job !== undefined) putBack(job)
     log.warn({ ...facts, fault: failure.fault }, 'token was lost')
     from.process.kill()
   }
   const onEnd = (from: Life, reason: string): void => {
     clearTimeout(from.overdue)
-    for (const [id, job] of [...from.jobs].reverse()) {
+    for (const [id, job] of [...from.jobs].toReversed()) {
       taken(from, id)
       putBack(job)
     }
@@ -166,7 +166,7 @@ export function keepToken({ opening, environment, timeoutMs, waiting, log }: Tok
       if (closed) throw shuttingDown()
       if (refusal !== undefined) throw notAvailable(refusal)
       const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
-      const job: Job = { key, sha256Base64: Buffer.from(sha256).toString('base64'), tries: 0, settle: resolve, refuse: reject }
+      const job: Job = { key, digestInfoBase64: encodeDigestInfo(sha256).toString('base64'), tries: 0, settle: resolve, refuse: reject }
       if (hasRoom() && line.length() === 0) give(life as Life, job)
       else line.join(job)
       return await promise

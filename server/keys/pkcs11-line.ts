@@ -1,7 +1,7 @@
 import { SigningError } from '../errors.ts'
 
 /** One signature that is wanted of a token. `key` is its index there; `tries` counts the processes that it was given to. */
-export type Job = Readonly<{ key: number; sha256Base64: string }> & { tries: number; settle: (signature: Buffer) => void; refuse: (error: SigningError) => void; timer?: NodeJS.Timeout }
+export type Job = Readonly<{ key: number; digestInfoBase64: string }> & { tries: number; settle: (signature: Buffer) => void; refuse: (error: SigningError) => void; timer?: NodeJS.Timeout }
 
 /** The waiting line in front of a token: bounded in length and in time. */
 export type Line = Readonly<{

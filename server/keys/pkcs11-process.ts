@@ -3,11 +3,10 @@
  * end of this process, and not of the server. It serves the keys of one token, is told which by the first message, and ends with the
  * server, however that ends. Signals that a terminal or a service manager sends to everybody it ignores: the server decides when it ends.
  */
-import { createRequire } from 'node:module'
 import { Worker } from 'node:worker_threads'
 import { nameOf } from './pkcs11-cryptoki.ts'
-import type { Cryptoki } from './pkcs11-cryptoki.ts'
-import { TokenError } from './pkcs11-login.ts'
+import { loadCryptoki } from './pkcs11-load.ts'
+import type { TokenError } from './pkcs11-login.ts'
 import type { TokenAnswer, TokenOpening, TokenRequest } from './pkcs11-protocol.ts'
 import { openToken } from './pkcs11-token.ts'
 import type { Token } from './pkcs11-token.ts'
@@ -22,41 +21,22 @@ function answer(message: TokenAnswer): void {
   process.send?.(message, undefined, undefined, () => {})
 }
 
-function loadModule(path: string): Cryptoki {
-  const require = createRequire(import.meta.url)
-  const { PKCS11 } = require('pkcs11js') as { PKCS11: new () => Cryptoki & { load(path: string): void } }
-  const library = new PKCS11()
-  library.load(path)
-  return library
-}
-
-function tryLoad(path: string): Cryptoki | string {
-  try {
-    return loadModule(path)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND') return 'keys of kind pkcs11 need the package pkcs11js: npm install pkcs11js@2'
-    return `the module cannot be loaded: ${nameOf(error)}`
-  }
-}
-
 async function open(opening: TokenOpening): Promise<void> {
-  const library = tryLoad(opening.module)
-  if (typeof library === 'string') return answer({ kind: 'refused', fault: library })
   try {
-    token = await openToken(library, opening, answer)
+    token = await openToken(loadCryptoki(opening.module), opening, answer)
     answer({ kind: 'opened', keys: token.keys, ...(token.pin === undefined ? {} : { pin: token.pin }) })
   } catch (error) {
     answer({ kind: 'refused', fault: nameOf(error) })
   }
 }
 
-async function sign({ id, key, sha256Base64 }: Extract<TokenRequest, { kind: 'sign' }>): Promise<void> {
+async function sign({ id, key, digestInfoBase64 }: Extract<TokenRequest, { kind: 'sign' }>): Promise<void> {
   try {
-    const signature = await (token as Token).sign(key, Buffer.from(sha256Base64, 'base64'))
+    const signature = await (token as Token).sign(key, Buffer.from(digestInfoBase64, 'base64'))
     answer({ kind: 'signed', id, signatureBase64: signature.toString('base64') })
   } catch (error) {
-    if (!(error instanceof TokenError)) throw error
-    answer({ kind: 'failed', id, failure: error.failure })
+    // Nothing else is thrown there.
+    answer({ kind: 'failed', id, failure: (error as TokenError).failure })
   }
 }
 

@@ -26,8 +26,9 @@ export type TokenOpening = Readonly<{
   refusedPin?: string
 }>
 
-/** What the server asks of the process. `id` numbers the requests of one process, `key` is an index into `TokenOpening.keys`. */
-export type TokenRequest = Readonly<{ kind: 'open'; opening: TokenOpening } | { kind: 'sign'; id: number; key: number; sha256Base64: string } | { kind: 'close' }>
+/** What the server asks of the process. `id` numbers the requests of one process, `key` is an index into `TokenOpening.keys`; what is
+ * signed is a DigestInfo (RFC 8017 section 9.2), so that the process need not know about digests. */
+export type TokenRequest = Readonly<{ kind: 'open'; opening: TokenOpening } | { kind: 'sign'; id: number; key: number; digestInfoBase64: string } | { kind: 'close' }>
 
 /** A PIN that the token did not take. `mark` tells the PIN file from a changed one; absent when no login was tried. `fault` is a sentence for the log. */
 export type PinRefusal = Readonly<{ fault: string; mark?: string }>

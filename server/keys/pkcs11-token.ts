@@ -1,5 +1,4 @@
 import type { KeyObject } from 'node:crypto'
-import { encodeDigestInfo } from '../../formats/index.ts'
 import { CKF_OS_LOCKING_OK, CKF_SERIAL_SESSION, CKM_RSA_PKCS, isTokenLost, nameOf } from './pkcs11-cryptoki.ts'
 import type { Cryptoki, Handle } from './pkcs11-cryptoki.ts'
 import { TokenError, createLogin } from './pkcs11-login.ts'
@@ -18,11 +17,11 @@ export type Token = Readonly<{
   /** Why nothing can be signed with the PIN file as it is. */
   pin?: PinRefusal
   /**
-   * Resolves with the RSASSA-PKCS1-v1_5 signature over a SHA-256 digest (32 raw bytes) with the key of this index. Whatever fails is
-   * tried again in another session and, where needed, after another login.
+   * Resolves with the RSASSA-PKCS1-v1_5 signature over a DigestInfo (RFC 8017 section 9.2) with the key of this index. Whatever fails
+   * is tried again in another session and, where needed, after another login.
    * @throws TokenError
    */
-  sign(key: number, sha256: Uint8Array): Promise<Buffer>
+  sign(key: number, digestInfo: Buffer): Promise<Buffer>
   sessions: Pick<SessionPool, 'open' | 'waiting'>
   /** Ends all sessions, and with them the login. */
   close(): void
@@ -90,31 +89,31 @@ function createFinder(pool: SessionPool, find: (session: Handle) => Promise<Foun
 function createSign(cryptoki: Cryptoki, withKeys: Finder, attempts: number): Token['sign'] {
   // The library works on this memory in a thread of its own, and pkcs11js holds none of it: what the collector took would be signed anew.
   const inUse = new Set<Buffer>()
-  const signOnce = async (key: number, data: Buffer): Promise<Buffer> =>
+  const signOnce = async (key: number, digestInfo: Buffer): Promise<Buffer> =>
     await withKeys(async (session, found) => {
       const handle = found[key]
       if (handle === undefined || handle instanceof TokenFault) throw new TokenError('key', handle?.message ?? `there is no key ${key}`)
       cryptoki.C_SignInit(session, { mechanism: CKM_RSA_PKCS }, handle)
       const space = Buffer.alloc(SIGNATURE_BYTES_MAX)
-      inUse.add(data).add(space)
+      inUse.add(digestInfo).add(space)
       try {
-        return await cryptoki.C_SignAsync(session, data, space)
+        return await cryptoki.C_SignAsync(session, digestInfo, space)
       } finally {
-        inUse.delete(data)
+        inUse.delete(digestInfo)
         inUse.delete(space)
       }
     })
-  const signAtLast = async (key: number, data: Buffer, left: number): Promise<Buffer> => {
+  const signAtLast = async (key: number, digestInfo: Buffer, left: number): Promise<Buffer> => {
     try {
-      return await signOnce(key, data)
+      return await signOnce(key, digestInfo)
     } catch (cause) {
       if (cause instanceof TokenError) throw cause
       if (isTokenLost(cause)) throw new TokenError('token', `the token is gone (${nameOf(cause)})`, { cause })
       if (left === 1) throw new TokenError('key', `the token did not sign (${nameOf(cause)})`, { cause })
-      return await signAtLast(key, data, left - 1)
+      return await signAtLast(key, digestInfo, left - 1)
     }
   }
-  return async (key, sha256) => await signAtLast(key, encodeDigestInfo(sha256), attempts)
+  return async (key, digestInfo) => await signAtLast(key, digestInfo, attempts)
 }
 
 function pinOrThrow(error: unknown): TokenError {
@@ -125,5 +124,5 @@ function pinOrThrow(error: unknown): TokenError {
 function describe(publicKey: KeyObject | TokenFault | undefined, privateKey: Handle | TokenFault | undefined): TokenKey {
   if (publicKey instanceof TokenFault) return { fault: publicKey.message }
   if (privateKey instanceof TokenFault) return { fault: privateKey.message }
-  return publicKey === undefined ? {} : { publicKeyPem: publicKey.export({ type: 'spki', format: 'pem' }).toString() }
+  return publicKey === undefined ? {} : { publicKeyPem: publicKey.export({ type: 'spki', format: 'pem' }) }
 }

@@ -1,6 +1,6 @@
 import { createPublicKey } from 'node:crypto'
 import type { Pkcs11KeyConfig } from '../config/schema.ts'
-import { SigningError } from '../errors.ts'
+import type { SigningError } from '../errors.ts'
 import { readPublicKeyFile } from './command-key.ts'
 import { KeyFaults } from './key-faults.ts'
 import type { Key, OpenedKey } from './key.ts'
@@ -67,8 +67,8 @@ async function openKey({ config, found, key, usable }: Opening): Promise<OpenedK
   return { keyid, kind: 'pkcs11', covers: 'file', ...algorithm, publicKey, key, ...(installedPath === undefined ? {} : { installedPath }) }
 }
 
-function refuse(error: unknown): never {
-  if (!(error instanceof SigningError)) throw error
-  const { fault } = error.facts
-  throw new KeyFaults([typeof fault === 'string' ? `${error.message}: ${fault}` : error.message], { cause: error })
+function refuse(error: SigningError): never {
+  const { message, facts } = error
+  const fault = facts['fault']
+  throw new KeyFaults([typeof fault === 'string' ? `${message}: ${fault}` : message], { cause: error })
 }

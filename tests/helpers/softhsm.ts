@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import type { Pkcs11KeyConfig } from '../../server/config/schema.ts'
 import type { Attribute, Cryptoki, Handle } from '../../server/keys/pkcs11-cryptoki.ts'
@@ -123,4 +124,40 @@ export function makeKeyPair(cryptoki: TestCryptoki, session: Handle, { label = '
     [...common, { type: 0x2, value: hidden }, { type: 0x121, value: bits }, { type: 0x122, value: Buffer.from([1, 0, 1]) }, { type: 0x10a, value: true }],
     [...common, { type: 0x2, value: true }, { type: 0x103, value: sensitive }, { type: 0x162, value: extractable }, { type: 0x108, value: sign }],
   )
+}
+
+/** What a library does in the place of what it should: tests/fakes/faulty-pkcs11.c explains each. */
+export type LibraryFault = 'loginHangs' | 'signHangs' | 'signCrashes' | 'signFails' | 'deviceRemoved'
+
+/** A token behind a library that has faults. */
+export type FaultyToken = TestToken &
+  Readonly<{
+    /** From now on, until another fault or none is set. */
+    setFault(fault?: LibraryFault): void
+    /** How many logins were tried, by all processes together. */
+    logins(): number
+  }>
+
+const FAULT_BYTES: Readonly<Record<LibraryFault, string>> = { loginHangs: 'l', signHangs: 'h', signCrashes: 's', signFails: 'f', deviceRemoved: 'r' }
+const FAULTY = fileURLToPath(new URL('../fakes/faulty-pkcs11.c', import.meta.url))
+
+/** Puts a library with faults in front of a token's own; it is compiled where the token lies. */
+export function makeFaulty(token: TestToken): FaultyToken {
+  const { folder } = token
+  const [module, faultFile, logFile] = ['faulty-pkcs11.so', 'fault', 'logins'].map((name) => join(folder, name)) as [string, string, string]
+  const includes = join(dirname(createRequire(import.meta.url).resolve('pkcs11js')), 'includes')
+  execFileSync('cc', ['-shared', '-fPIC', '-I', includes, '-o', module, FAULTY, '-ldl'])
+  const environment = { ...token.environment, FAULTY_REAL: token.module, FAULTY_FILE: faultFile, FAULTY_LOG: logFile }
+  return {
+    ...token,
+    module,
+    environment,
+    config: (more) => ({ ...token.config(more), module, environment }),
+    setFault: (fault) => {
+      // Never a file that is empty for a moment.
+      writeFileSync(`${faultFile}.new`, fault === undefined ? '-' : FAULT_BYTES[fault])
+      renameSync(`${faultFile}.new`, faultFile)
+    },
+    logins: () => (existsSync(logFile) ? readFileSync(logFile, 'latin1').split('\n').length - 1 : 0),
+  }
 }

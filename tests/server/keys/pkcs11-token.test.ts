@@ -1,12 +1,14 @@
 import { execFileSync } from 'node:child_process'
-import { createHash, createPublicKey, randomBytes, verify } from 'node:crypto'
+import { createPublicKey, hash, randomBytes, verify } from 'node:crypto'
 import { chmodSync, renameSync, utimesSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Test } from 'tap'
-import { verifySignature } from '../../../formats/index.ts'
+import { encodeDigestInfo, verifySignature } from '../../../formats/index.ts'
 import { ulongOf } from '../../../server/keys/pkcs11-cryptoki.ts'
 import type { Cryptoki } from '../../../server/keys/pkcs11-cryptoki.ts'
+import { loadCryptoki } from '../../../server/keys/pkcs11-load.ts'
 import { readPin } from '../../../server/keys/pkcs11-pin.ts'
 import type { KeyChoice, TokenAnswer, TokenOpening } from '../../../server/keys/pkcs11-protocol.ts'
 import { createSessionPool } from '../../../server/keys/pkcs11-sessions.ts'
@@ -14,7 +16,7 @@ import { openToken } from '../../../server/keys/pkcs11-token.ts'
 import type { Token } from '../../../server/keys/pkcs11-token.ts'
 import { issueSelfSigned } from '../../helpers/self-signed.ts'
 import { rsaKeyPair } from '../../helpers/signables.ts'
-import { TEST_PIN, initToken, makeKeyPair, makeToken, withoutSoftHsm } from '../../helpers/softhsm.ts'
+import { TEST_PIN, initToken, makeToken, withoutSoftHsm } from '../../helpers/softhsm.ts'
 import type { TestCryptoki, TestToken } from '../../helpers/softhsm.ts'
 
 // The real library in the test's own process, with a test between it and the code: calls are counted, and answered as other tokens
@@ -33,7 +35,7 @@ function watch(raw: TestCryptoki): Watched {
     get: (target, name: Call) => (...args: never[]) => {
       calls[name] = (calls[name] ?? 0) + 1
       const other = instead[name] as ((cryptoki: TestCryptoki, args: unknown[]) => unknown) | undefined
-      return other === undefined ? (target[name] as (...args: never[]) => unknown)(...args) : other(raw, args)
+      return other === undefined ? (Reflect.apply(target[name], target, args) as unknown) : other(raw, args)
     },
   })
   return { cryptoki, raw, calls, instead }
@@ -53,7 +55,7 @@ function forTimes({ instead }: Watched, call: Call, times: number, error: readon
   const passOn = ((raw: TestCryptoki, args: never[]) => {
     left -= 1
     if (left >= 0) throw ckr(...error)
-    return (raw[call] as (...args: never[]) => unknown)(...args)
+    return Reflect.apply(raw[call], raw, args) as unknown
   }) as never
   instead[call] = passOn
 }
@@ -77,9 +79,12 @@ async function open(t: Test, { load, label, module, pinFile }: TestToken, more: 
 }
 
 const publicKeyOf = ({ keys }: Token, index = 0) => createPublicKey(keys[index]?.publicKeyPem as string)
+/** For signatures that are refused. */
+const DATA = encodeDigestInfo(Buffer.alloc(32))
+
 const signsWell = async (token: Token, index = 0): Promise<boolean> => {
   const sha256 = randomBytes(32)
-  return verifySignature({ publicKey: publicKeyOf(token, index), sha256, signature: await token.sign(index, sha256) })
+  return verifySignature({ publicKey: publicKeyOf(token, index), sha256, signature: await token.sign(index, encodeDigestInfo(sha256)) })
 }
 const times = async <T>(count: number, work: () => Promise<T>): Promise<T[]> => await Promise.all(Array.from({ length: count }, work))
 
@@ -91,7 +96,7 @@ void t.test('a key in a token', { skip: withoutSoftHsm }, async (t) => {
     const file = join(hsm.folder, 'file')
     const content = randomBytes(10_000)
     writeFileSync(file, content)
-    const signature = await token.sign(0, createHash('sha256').update(content).digest())
+    const signature = await token.sign(0, encodeDigestInfo(hash('sha256', content, 'buffer')))
     writeFileSync(`${file}.sig`, signature)
     writeFileSync(`${file}.pub`, token.keys[0]?.publicKeyPem as string)
     t.match(execFileSync('openssl', ['dgst', '-sha256', '-verify', `${file}.pub`, '-signature', `${file}.sig`, file]).toString(), /Verified OK/)
@@ -173,15 +178,15 @@ void t.test('what a token loses is replaced', { skip: withoutSoftHsm }, async (t
     t.ok(await signsWell(token))
     const before = calls['C_SignInit'] as number
     forTimes(watched, 'C_SignInit', 100, FUNCTION_FAILED)
-    await t.rejects(token.sign(0, randomBytes(32)), { name: 'TokenError', failure: { reason: 'key', fault: 'the token did not sign (CKR_FUNCTION_FAILED)' } })
+    await t.rejects(token.sign(0, DATA), { name: 'TokenError', failure: { reason: 'key', fault: 'the token did not sign (CKR_FUNCTION_FAILED)' } })
     t.equal((calls['C_SignInit'] as number) - before, 4)
-    await t.rejects(token.sign(7, randomBytes(32)), { name: 'TokenError', failure: { reason: 'key', fault: 'there is no key 7' } })
+    await t.rejects(token.sign(7, DATA), { name: 'TokenError', failure: { reason: 'key', fault: 'there is no key 7' } })
   })
 
   await t.test('a token that is gone is not waited for: that takes a new process', async (t) => {
     const watched = await open(t, hsm)
     forTimes(watched, 'C_SignInit', 1, DEVICE_REMOVED)
-    await t.rejects(watched.token.sign(0, randomBytes(32)), { name: 'TokenError', failure: { reason: 'token', fault: 'the token is gone (CKR_DEVICE_REMOVED)' } })
+    await t.rejects(watched.token.sign(0, DATA), { name: 'TokenError', failure: { reason: 'token', fault: 'the token is gone (CKR_DEVICE_REMOVED)' } })
     watched.token.close()
     for (const call of ['C_GetAttributeValue', 'C_FindObjectsInit', 'C_Login', 'C_GetTokenInfo'] as const) {
       await t.rejects(open(t, hsm, {}, (each) => forTimes(each, call, 1, DEVICE_REMOVED)), { code: 0x32 }, call)
@@ -204,7 +209,7 @@ void t.test('a PIN', { skip: withoutSoftHsm }, async (t) => {
     const first = await open(t, hsm)
     t.match(first.token.pin?.fault, /^the token refused the PIN in .+\/pin \(CKR_PIN_INCORRECT\); it is not tried again until that file changes$/)
     t.ok(publicKeyOf(first.token), 'the public key is known all the same')
-    for (const outcome of await Promise.allSettled(Array.from({ length: 20 }, async () => await first.token.sign(0, randomBytes(32))))) t.match(outcome, { status: 'rejected', reason: refusal })
+    for (const outcome of await Promise.allSettled(Array.from({ length: 20 }, async () => await first.token.sign(0, DATA)))) t.match(outcome, { status: 'rejected', reason: refusal })
     t.equal(logins(first), 1)
     const [, told] = first.told as [TokenAnswer, Extract<TokenAnswer, { kind: 'pinRefused' }>]
     t.match(first.told, [{ kind: 'login' }, { kind: 'pinRefused' }])
@@ -212,11 +217,11 @@ void t.test('a PIN', { skip: withoutSoftHsm }, async (t) => {
     first.token.close()
 
     const second = await open(t, hsm, { refusedPin: told.mark })
-    await t.rejects(second.token.sign(0, randomBytes(32)), refusal)
+    await t.rejects(second.token.sign(0, DATA), refusal)
     t.equal(logins(second), 0, 'the process that follows tries none')
     setPin('also wrong')
-    await t.rejects(second.token.sign(0, randomBytes(32)), { name: 'TokenError', failure: { fault: /CKR_PIN_INCORRECT/ } })
-    await t.rejects(second.token.sign(0, randomBytes(32)), refusal)
+    await t.rejects(second.token.sign(0, DATA), { name: 'TokenError', failure: { fault: /CKR_PIN_INCORRECT/ } })
+    await t.rejects(second.token.sign(0, DATA), refusal)
     t.equal(logins(second), 1, 'a changed file is tried once')
     setPin(TEST_PIN)
     t.ok((await times(20, async () => await signsWell(second.token))).every(Boolean), 'the right one needs no restart')
@@ -229,7 +234,7 @@ void t.test('a PIN', { skip: withoutSoftHsm }, async (t) => {
     t.ok(await signsWell(token))
     instead.C_Login = failing('CKR_PIN_INCORRECT', 0xa0)
     for (const slot of raw.C_GetSlotList(true)) raw.C_CloseAllSessions(slot)
-    await Promise.allSettled(Array.from({ length: 20 }, async () => await token.sign(0, randomBytes(32))))
+    await Promise.allSettled(Array.from({ length: 20 }, async () => await token.sign(0, DATA)))
     t.equal(logins(opened), 2)
   })
 
@@ -337,7 +342,7 @@ void t.test('exactly one key must be meant, and one that can be used', { skip: w
   t.ok(await signsWell(token, 0))
   t.ok(await signsWell(token, 2))
   t.ok(publicKeyOf(token, 15).equals(createPublicKey(pem)), 'the key of the certificate')
-  await t.rejects(token.sign(7, randomBytes(32)), { name: 'TokenError', failure: { reason: 'key', fault: /may leave its token/ } }, 'a faulty key signs nothing')
+  await t.rejects(token.sign(7, DATA), { name: 'TokenError', failure: { reason: 'key', fault: /may leave its token/ } }, 'a faulty key signs nothing')
   instead.C_GetAttributeValue = (cryptoki, [session, object, template]) => (template[0]?.type === 0x202 ? [{ type: 0x202, value: Buffer.from([1]) }] : cryptoki.C_GetAttributeValue(session, object, template))
   token.close()
   const always = await open(t, hsm, { keys: [{ label: 'one', extractable: false, readPublic: true }] }, (watched) => Object.assign(watched.instead, instead))
@@ -364,6 +369,12 @@ void t.test('a session pool', async (t) => {
     broken = false
     t.equal(await pool.use(() => 4), 4)
   })
+})
+
+void t.test('where pkcs11js is not installed, a sentence says how to install it', (t) => {
+  const nowhere = createRequire('/nowhere/at-all.js')
+  t.throws(() => loadCryptoki('/nowhere.so', nowhere), { name: 'TokenFault', message: 'keys of kind pkcs11 need the package pkcs11js, built where a C++ compiler is: npm install pkcs11js@2' })
+  t.end()
 })
 
 void t.test('ulongOf reads a CK_ULONG in the byte order of the machine', (t) => {
