@@ -18,6 +18,7 @@ export interface Cryptoki {
   C_GetTokenInfo(slot: Handle): Readonly<{ label: string; serialNumber: string; flags: number }>
   C_OpenSession(slot: Handle, flags: number): Handle
   C_CloseSession(session: Handle): void
+  C_GetSessionInfo(session: Handle): Readonly<{ state: number }>
   C_Login(session: Handle, userType: number, pin: string): void
   C_FindObjectsInit(session: Handle, template: readonly Attribute[]): void
   C_FindObjects(session: Handle, maximum: number): Handle[]
@@ -32,6 +33,7 @@ export const CKF_OS_LOCKING_OK = 0x2
 export const CKF_SERIAL_SESSION = 0x4
 export const CKF_USER_PIN_FINAL_TRY = 0x2_0000
 export const CKF_USER_PIN_LOCKED = 0x4_0000
+export const CKS_RO_USER_FUNCTIONS = 1
 export const CKU_USER = 1
 export const CKM_RSA_PKCS = 1
 export const CKK_RSA = 0n

@@ -130,7 +130,7 @@ export function keepToken({ opening, environment, timeoutMs, waiting, log }: Tok
     clearTimeout(from.overdue)
     from.opened = true
     refusal = undefined
-    if (answer.pin !== undefined) log.error({ ...facts, fault: answer.pin.fault }, 'token refused the PIN')
+    if (answer.pinFault !== undefined) log.error({ ...facts, fault: answer.pinFault }, 'token refused the PIN')
     first.resolve(answer)
     advance()
   }

@@ -1,4 +1,4 @@
-import { CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED, CKU_USER, isAlreadyLoggedIn, isPinRefused, nameOf } from './pkcs11-cryptoki.ts'
+import { CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED, CKS_RO_USER_FUNCTIONS, CKU_USER, isAlreadyLoggedIn, isPinRefused, nameOf } from './pkcs11-cryptoki.ts'
 import type { Cryptoki, Handle } from './pkcs11-cryptoki.ts'
 import { readToken } from './pkcs11-objects.ts'
 import { readPin } from './pkcs11-pin.ts'
@@ -19,7 +19,7 @@ export class TokenError extends Error {
 export type Notify = (answer: Extract<TokenAnswer, { kind: 'login' | 'pinRefused' }>) => void
 
 /**
- * Returns what logs the process in, once there is a session.
+ * Returns what logs the process in, once there is a session, unless it is logged in.
  *
  * A PIN that the token refuses is never tried again: not by a later signature, and not by the process that follows this one, which is
  * told the mark of its file (`refusedPin`). When the file changes, that PIN is tried, once. The last try before the token locks itself
@@ -31,6 +31,7 @@ export function createLogin(cryptoki: Cryptoki, { slot, opening, notify }: Reado
   let refused = opening.refusedPin
 
   return async (session) => {
+    if (cryptoki.C_GetSessionInfo(session).state === CKS_RO_USER_FUNCTIONS) return
     const { pin, mark } = await readPin(pinFile).catch((cause: unknown) => {
       throw new TokenError('pin', nameOf(cause), { cause })
     })

@@ -24,7 +24,7 @@ function answer(message: TokenAnswer): void {
 async function open(opening: TokenOpening): Promise<void> {
   try {
     token = await openToken(loadCryptoki(opening.module), opening, answer)
-    answer({ kind: 'opened', keys: token.keys, ...(token.pin === undefined ? {} : { pin: token.pin }) })
+    answer({ kind: 'opened', keys: token.keys, pinFault: token.pinFault })
   } catch (error) {
     answer({ kind: 'refused', fault: nameOf(error) })
   }

@@ -14,8 +14,8 @@ export type KeyChoice = Readonly<{
 }>
 
 /**
- * What the process is told first, and once. `refusedPin` is the mark of a PIN file (`PinRefusal`) that an earlier process found to be
- * wrong: with the same file no login is tried.
+ * What the process is told first, and once. `refusedPin` is the mark of a PIN file that an earlier process found to be wrong
+ * (`pinRefused`): with the same file no login is tried.
  */
 export type TokenOpening = Readonly<{
   module: string
@@ -30,10 +30,7 @@ export type TokenOpening = Readonly<{
  * signed is a DigestInfo (RFC 8017 section 9.2), so that the process need not know about digests. */
 export type TokenRequest = Readonly<{ kind: 'open'; opening: TokenOpening } | { kind: 'sign'; id: number; key: number; digestInfoBase64: string } | { kind: 'close' }>
 
-/** A PIN that the token did not take. `mark` tells the PIN file from a changed one; absent when no login was tried. `fault` is a sentence for the log. */
-export type PinRefusal = Readonly<{ fault: string; mark?: string }>
-
-/** A key as it was found: its public part, where it was asked for (SubjectPublicKeyInfo, PEM), and what makes it unusable, a sentence. */
+/** A key as it was found: its public part, where it was asked for PEM, and what makes it unusable, a sentence. */
 export type TokenKey = Readonly<{ publicKeyPem?: string; fault?: string }>
 
 /**
@@ -44,12 +41,13 @@ export type TokenFailure = Readonly<{ reason: 'key' | 'token' | 'pin'; fault: st
 
 /**
  * What the process tells the server: `login` before each login that it tries, `pinRefused` at once after one that failed, so that the
- * next process knows; then the answers. With `pin`, an opened token can show public keys and sign nothing.
+ * next process knows; then the answers. `mark` tells the PIN file from a changed one. With `pinFault`, a sentence, an opened token shows its
+ * public keys and signs nothing.
  */
 export type TokenAnswer = Readonly<
   | { kind: 'login' }
   | { kind: 'pinRefused'; mark: string }
-  | { kind: 'opened'; keys: readonly TokenKey[]; pin?: PinRefusal }
+  | { kind: 'opened'; keys: readonly TokenKey[]; pinFault?: string | undefined }
   | { kind: 'refused'; fault: string }
   | { kind: 'signed'; id: number; signatureBase64: string }
   | { kind: 'failed'; id: number; failure: TokenFailure }

@@ -7,7 +7,7 @@ export type SessionMaker = Readonly<{ open(): Handle; close(session: Handle): vo
 export type SessionPool = Readonly<{
   /**
    * Resolves with what `work` makes in a session; waits in line for one while all are taken. A session in which `work` failed may be
-   * dead or in the middle of something: it is closed, and whoever needs one next opens another.
+   * dead or in the middle of something: it is closed, and replaced when somebody needs it or when it was the last.
    * @throws what `work` or the opening of a session throws
    */
   use<T>(work: (session: Handle) => T | Promise<T>): Promise<T>
@@ -42,12 +42,16 @@ export function createSessionPool({ open, close }: SessionMaker, maximum: number
       await new Promise<void>((resolve) => line.push(resolve))
     }
   }
-  const discard = (session: Handle): void => {
-    total -= 1
+  const replace = (session: Handle): void => {
     try {
+      // Before the old one is closed, for the login would end with the last session.
+      const fresh = total === 1 ? tryOpen() : undefined
+      if (fresh !== undefined) idle.push(fresh)
       close(session)
     } catch {
-      // It is gone already.
+      // It is gone already, or the whole token is; whoever needs a session next is told.
+    } finally {
+      total -= 1
     }
   }
 
@@ -62,7 +66,7 @@ export function createSessionPool({ open, close }: SessionMaker, maximum: number
           idle.push(session)
           return result
         } catch (error) {
-          discard(session)
+          replace(session)
           throw error
         }
       } finally {

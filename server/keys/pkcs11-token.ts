@@ -4,7 +4,7 @@ import type { Cryptoki, Handle } from './pkcs11-cryptoki.ts'
 import { TokenError, createLogin } from './pkcs11-login.ts'
 import type { Notify } from './pkcs11-login.ts'
 import { TokenFault, faultOr, findPrivateKey, findPublicKey, findToken } from './pkcs11-objects.ts'
-import type { PinRefusal, TokenKey, TokenOpening } from './pkcs11-protocol.ts'
+import type { TokenKey, TokenOpening } from './pkcs11-protocol.ts'
 import { createSessionPool } from './pkcs11-sessions.ts'
 import type { SessionPool } from './pkcs11-sessions.ts'
 
@@ -15,7 +15,7 @@ const SIGNATURE_BYTES_MAX = 512
 export type Token = Readonly<{
   keys: readonly TokenKey[]
   /** Why nothing can be signed with the PIN file as it is. */
-  pin?: PinRefusal
+  pinFault?: string
   /**
    * Resolves with the RSASSA-PKCS1-v1_5 signature over a DigestInfo (RFC 8017 section 9.2) with the key of this index. Whatever fails
    * is tried again in another session and, where needed, after another login.
@@ -58,7 +58,7 @@ async function useToken(cryptoki: Cryptoki, opening: TokenOpening, notify: Notif
   const found = await withKeys((_, keys) => keys).catch(pinOrThrow)
   return {
     keys: publicKeys.map((publicKey, index) => describe(publicKey, found instanceof TokenError ? undefined : found[index])),
-    ...(found instanceof TokenError ? { pin: { fault: found.message } } : {}),
+    ...(found instanceof TokenError ? { pinFault: found.message } : {}),
     sign: createSign(cryptoki, withKeys, opening.sessions + 2),
     sessions: pool,
     close: () => cryptoki.C_Finalize(),

@@ -39,8 +39,8 @@ export function createTokens(configs: readonly Pkcs11KeyConfig[], log: TokenLog)
     async open(config) {
       const group = groups.get(placeOf(config)) as Group
       const index = group.members.indexOf(config)
-      const { keys, pin } = await (group.opened ??= group.token.open())
-      return await openKey({ config, found: keys[index] as TokenKey, key: { sign: async (sha256) => await group.token.sign(index, sha256) }, usable: pin === undefined })
+      const { keys, pinFault } = await (group.opened ??= group.token.open())
+      return await openKey({ config, found: keys[index] as TokenKey, key: { sign: async (sha256) => await group.token.sign(index, sha256) }, usable: pinFault === undefined })
     },
     waiting: () => [...groups.values()].reduce((sum, { token }) => sum + token.waiting(), 0),
     async close() {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -62,20 +62,27 @@ export type KeyPairOptions = Readonly<{ label?: string; id?: string; bits?: numb
 
 export const TEST_PIN = '271828'
 
-let tokens = 0
+const LABEL = 'test-token'
 
-/** Makes a token with a label of its own that is removed with the test; with one key pair, `release` and 01, unless others are named. */
+/** Folders of tokens that were made before: generating keys takes long, and a copy is as good. */
+const made = new Map<string, string>()
+
+/** Makes a token that is removed with the test; with one key pair, `release` and 01, unless others are named. */
 export function makeToken(t: Test, keyPairs: readonly KeyPairOptions[] = [{}]): TestToken {
   const folder = mkdtempSync(join(tmpdir(), 'signing-server-token-'))
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  const remove = () => rmSync(folder, { recursive: true, force: true })
+  const contents = JSON.stringify(keyPairs)
+  const before = made.get(contents)
+  if (before === undefined) {
+    made.set(contents, `${folder}/original`)
+    process.once('exit', remove)
+  } else t.teardown(remove)
   mkdirSync(join(folder, 'tokens'), { mode: 0o700 })
   const conf = join(folder, 'softhsm2.conf')
   writeFileSync(conf, `directories.tokendir = ${join(folder, 'tokens')}\nobjectstore.backend = file\nlog.level = ERROR\n`)
-  tokens += 1
-  const label = `token-${tokens}`
+  const label = LABEL
   const pinFile = join(folder, 'pin')
   writeFileSync(pinFile, `${TEST_PIN}\n`, { mode: 0o600 })
-  initToken(conf, label)
   const module = MODULE as string
   const environment = { SOFTHSM2_CONF: conf }
   const load = (): TestCryptoki => {
@@ -97,11 +104,13 @@ export function makeToken(t: Test, keyPairs: readonly KeyPairOptions[] = [{}]): 
       cryptoki.C_Finalize()
     }
   }
-  if (keyPairs.length > 0) {
+  if (before === undefined) {
+    initToken(conf, label)
     work((cryptoki, session) => {
       for (const options of keyPairs) makeKeyPair(cryptoki, session, options)
     })
-  }
+    cpSync(join(folder, 'tokens'), `${folder}/original`, { recursive: true })
+  } else cpSync(before, join(folder, 'tokens'), { recursive: true })
   const config: TestToken['config'] = (more = {}) => ({
     keyid: '1001', kind: 'pkcs11', module, token: { label }, key: { label: 'release' }, pinFile, extractable: false, sessions: 4, timeoutMs: 10_000, waiting: 256, environment, ...more,
   })

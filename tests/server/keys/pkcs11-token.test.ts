@@ -174,12 +174,19 @@ void t.test('what a token loses is replaced', { skip: withoutSoftHsm }, async (t
     await times(4, async () => await signsWell(token))
     forTimes(watched, 'C_SignInit', 1, FUNCTION_FAILED)
     t.ok(await signsWell(token))
+    t.equal(calls['C_Login'], 1, 'the login is kept')
     forTimes(watched, 'C_SignAsync', 1, ['CKR_SESSION_CLOSED', 0xb0])
     t.ok(await signsWell(token))
     const before = calls['C_SignInit'] as number
     forTimes(watched, 'C_SignInit', 100, FUNCTION_FAILED)
     await t.rejects(token.sign(0, DATA), { name: 'TokenError', failure: { reason: 'key', fault: 'the token did not sign (CKR_FUNCTION_FAILED)' } })
     t.equal((calls['C_SignInit'] as number) - before, 4)
+    t.equal(calls['C_Login'], 1)
+    delete watched.instead.C_SignInit
+    forTimes(watched, 'C_SignInit', 1, FUNCTION_FAILED)
+    watched.instead.C_GetSessionInfo = () => ({ state: 0 })
+    t.ok(await signsWell(token), 'when the token says no and yes: CKR_USER_ALREADY_LOGGED_IN')
+    t.equal(calls['C_Login'], 3)
     await t.rejects(token.sign(7, DATA), { name: 'TokenError', failure: { reason: 'key', fault: 'there is no key 7' } })
   })
 
@@ -207,7 +214,7 @@ void t.test('a PIN', { skip: withoutSoftHsm }, async (t) => {
   await t.test('that is wrong is tried exactly once, by this process and the next, until its file changes', async (t) => {
     setPin('wrong')
     const first = await open(t, hsm)
-    t.match(first.token.pin?.fault, /^the token refused the PIN in .+\/pin \(CKR_PIN_INCORRECT\); it is not tried again until that file changes$/)
+    t.match(first.token.pinFault, /^the token refused the PIN in .+\/pin \(CKR_PIN_INCORRECT\); it is not tried again until that file changes$/)
     t.ok(publicKeyOf(first.token), 'the public key is known all the same')
     for (const outcome of await Promise.allSettled(Array.from({ length: 20 }, async () => await first.token.sign(0, DATA)))) t.match(outcome, { status: 'rejected', reason: refusal })
     t.equal(logins(first), 1)
@@ -247,7 +254,7 @@ void t.test('a PIN', { skip: withoutSoftHsm }, async (t) => {
           return { ...info, flags: info.flags | flag }
         }
       })
-      t.match(opened.token.pin?.fault, want)
+      t.match(opened.token.pinFault, want)
       t.equal(logins(opened), 0)
       delete opened.instead.C_GetTokenInfo
       t.ok(await signsWell(opened.token), 'once somebody logged in with the right one, it goes on')
@@ -266,7 +273,7 @@ void t.test('a PIN', { skip: withoutSoftHsm }, async (t) => {
     await t.rejects(readPin(file), { message: /may be used by its group or by others/ })
     const absent = join(hsm.folder, 'absent')
     const { token, calls } = await open(t, hsm, { pinFile: absent })
-    t.match(token.pin?.fault, `${absent} cannot be read (ENOENT)`)
+    t.match(token.pinFault, `${absent} cannot be read (ENOENT)`)
     t.notOk(calls['C_Login'])
   })
 
