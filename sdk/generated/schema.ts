@@ -243,10 +243,10 @@ export interface components {
         readonly Key: {
             readonly keyid: components["schemas"]["Keyid"];
             /**
-             * @description `file`: the server holds the key; `command`: the wrapped command does.
+             * @description `file`: the server holds the key; `pkcs11`: a token does, and the server asks it to sign; `command`: the wrapped command does.
              * @enum {string}
              */
-            readonly kind: "file" | "command";
+            readonly kind: "file" | "pkcs11" | "command";
             readonly algorithm: components["schemas"]["SigningAlgorithm"];
             /**
              * @description `file`: every signature is verified over the whole file before it leaves. `unverified`: what the wrapped command signs is not known.
