@@ -14,9 +14,9 @@ type AnyKey = Readonly<{ [M in Member]?: unknown }>
  * one token to pass for two, a wrong PIN would be tried twice.
  */
 export function checkTokens(keys: readonly (AnyKey | undefined)[], report: (place: Place, message: string) => void): void {
-  const tokenKeys = keys.flatMap((key, index) => (key?.kind === 'pkcs11' ? [{ key, index }] : []))
+  for (const [index, key] of keys.entries()) if (key?.kind === 'pkcs11' && isDeepStrictEqual(key.key, {})) report(['keys', index, 'key'], 'must have label, id or both')
+  const tokenKeys = keys.flatMap((key, index) => (key?.kind === 'pkcs11' && key.token !== undefined ? [{ key, index }] : []))
   for (const [position, { key, index }] of tokenKeys.entries()) {
-    if (isDeepStrictEqual(key.key, {})) report(['keys', index, 'key'], 'must have label, id or both')
     const before = tokenKeys.slice(0, position).filter((other) => other.key.module === key.module)
     const otherWay = before.find((other) => wayOf(other.key) !== wayOf(key))
     if (otherWay !== undefined) report(['keys', index, 'token'], `must have ${wayOf(otherWay.key)}, as in keys[${otherWay.index}] of the same module`)
@@ -28,5 +28,5 @@ export function checkTokens(keys: readonly (AnyKey | undefined)[], report: (plac
 
 /** How a key names its token: `label`, `serial` or `slot`. */
 function wayOf({ token }: AnyKey): string {
-  return Object.keys(token ?? {}).join()
+  return Object.keys(token as object).join()
 }

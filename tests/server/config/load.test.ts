@@ -237,7 +237,7 @@ void t.test('keys in tokens', async (t) => {
     ['a key without label and id', TOKEN.replace('{ label: aix }', '{}'), ['13: keys[0].key: must have label, id or both']],
     ['an id that is not hexadecimal', TOKEN.replace('{ label: aix }', '{ id: "0g" }'), ['13: keys[0].key.id: must match ^(?:[0-9a-f]{2}){1,255}$']],
     ['a token named in no way', TOKEN.replace('{ label: release }', '{}'), ['12: keys[0].token: must be { label: … } or { serial: … } or { slot: … }']],
-    ['no token', TOKEN.replace('    token: { label: release }\n', ''), ['9: keys[0]: token is missing']],
+    ['no token', withSecond(' }').replace('    token: { label: release }\n', ''), ['9: keys[0]: token is missing']],
     ['a token named in two ways', TOKEN.replace('{ label: release }', '{ label: release, slot: 1 }'), ['12: keys[0].token.slot: unknown member; known here are label']],
     ['a PIN in the place of its file', TOKEN.replace('pinFile: 1001.pass', 'pin: "1234"'), ['9: keys[0]: pinFile is missing', '14: keys[0].pin: unknown member; known here are keyid, kind, module, token, key, pinFile, publicKey, extractable, sessions, timeoutMs, waiting, environment, installedPath, certificate']],
     ['a PIN file that others may read', TOKEN.replace('pinFile: 1001.pass', 'pinFile: public.pem'), ['14: keys[0].pinFile: others may read public.pem; chmod 600 it']],

@@ -206,8 +206,8 @@ void t.test('time and room are limited', { skip: withoutSoftHsm }, async (t) => 
   })
 
   await t.test('a turn that does not come in time is refused', async (t) => {
-    const { open, pid } = bench(t, [hsm.config({ sessions: 1, timeoutMs: 150, waiting: 10_000 })])
-    const codes = new Set(await signMany(await open(), 2_000))
+    const { open, pid } = bench(t, [hsm.config({ sessions: 1, timeoutMs: 500, waiting: 10_000 })])
+    const codes = new Set(await signMany(await open(), 3_000))
     t.ok(codes.has('SIGNER_TIMEOUT'), [...codes].join())
     t.ok(isRunning(pid()), 'while the process works')
   })
