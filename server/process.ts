@@ -15,6 +15,7 @@ import { watchExpiry } from './keys/expiry-watch.ts'
 import { isHeld, type Keyring } from './keys/key.ts'
 import { endOf, isInUse } from './keys/life.ts'
 import { openKeys } from './keys/open.ts'
+import { createTokens } from './keys/pkcs11.ts'
 import { probeKey } from './keys/probe.ts'
 import { spkiSha256 } from './keys/spki.ts'
 import { createInspector, type Inspector } from './packages/inspect.ts'
@@ -104,7 +105,9 @@ async function openParts(config: Config, { opened, listeners, open, log }: Openi
   checkTls(tls)
   const pool = createThreadPool({ module: WORKER_MODULE, size: availableParallelism(), maxWaiting: limits.waitingFiles })
   opened.defer(async () => await pool.close())
-  const keyring = await openKeys(config.keys, { pool, maxWholeBytes: limits.wholeFileBytes })
+  const tokens = createTokens(config.keys.filter((key) => key.kind === 'pkcs11'), log)
+  opened.defer(async () => await tokens.close())
+  const keyring = await openKeys(config.keys, { pool, maxWholeBytes: limits.wholeFileBytes }, tokens)
   const { store, logKey } = await openLoggedStore(config, { opened, open, keyring, log })
   const inspector = createInspector({ pool, maxFileBytes: limits.fileBytes, accept: config.formats.accept })
   const signer = await openSigner(config.signer, { clock, copier: inspector, environment: process.env })
@@ -112,7 +115,7 @@ async function openParts(config: Config, { opened, listeners, open, log }: Openi
   // Asked only when somebody scrapes, and by then the ports are there.
   const connections = (name: ListenerName) => (listeners.get(name) as Listener).connections()
   const metrics = createMetrics({
-    waiting: { threads: () => pool.waiting(), signer: () => signer.waiting() },
+    waiting: { threads: () => pool.waiting(), signer: () => signer.waiting(), tokens: () => tokens.waiting() },
     connections: { service: () => connections('service'), browser: () => connections('browser') },
   })
   opened.defer(() => metrics.close())

@@ -1,12 +1,13 @@
 import { isAbsolute, sep } from 'node:path'
+import { checkTokens } from './check-tokens.ts'
 import type { Place } from './fault.ts'
 import type { ConfigFile } from './schema.ts'
 import { parseStoreUrl } from './store-url.ts'
 
 /** A configuration of which any part may be missing because it was faulty. */
-type Partially<T> = T extends readonly (infer Item)[] ? readonly (Partially<Item> | undefined)[] : T extends object ? { readonly [K in keyof T]?: Partially<T[K]> | undefined } : T
+export type Partially<T> = T extends readonly (infer Item)[] ? readonly (Partially<Item> | undefined)[] : T extends object ? { readonly [K in keyof T]?: Partially<T[K]> | undefined } : T
 
-type Report = (place: Place, message: string) => void
+export type Report = (place: Place, message: string) => void
 
 /** Reports what no schema can see: names given twice, names that name nothing, parts that do not fit together. */
 export function crossCheck(config: Partially<ConfigFile>, report: Report): void {
@@ -20,6 +21,7 @@ export function crossCheck(config: Partially<ConfigFile>, report: Report): void 
   checkLives(keys, report)
   checkReferences(clients, 'keys', new Set(keys.map((key) => key?.keyid)), report)
   checkReferences(clients, 'roots', new Set(roots.map((root) => root?.name)), report)
+  checkTokens(keys, report)
   checkSigner(config, report)
   checkPorts(config, report)
   checkInstalledPaths(config, report)

@@ -1,5 +1,6 @@
 import { COMMAND_EXAMPLE, EXAMPLE } from './example.ts'
-import { ConfigFile, PRINTABLE } from './schema.ts'
+import { PRINTABLE } from './schema-parts.ts'
+import { ConfigFile } from './schema.ts'
 import { markOf, type Node } from './take.ts'
 
 type Properties = Readonly<Record<string, Node>>

@@ -6,7 +6,8 @@ import { dirname, resolve } from 'node:path'
 import { isMap, isNode, isScalar, LineCounter, parseDocument, visit, type Document } from 'yaml'
 import { crossCheck } from './cross-check.ts'
 import { ConfigError, type ConfigFault, type Place } from './fault.ts'
-import { ConfigFile, type DeepReadonly, type PathRole } from './schema.ts'
+import type { DeepReadonly, PathRole } from './schema-parts.ts'
+import { ConfigFile } from './schema.ts'
 import { takeValue } from './take.ts'
 
 /** A checked configuration: defaults filled in, paths absolute, deeply frozen. `file` is where it came from, `sha256` that of its text. */

@@ -1,27 +1,8 @@
-import { Type, type Static, type TProperties } from 'typebox'
+import { Type, type Static } from 'typebox'
 import { ACCEPTABLE_FORMATS } from '../schemas/format.ts'
-import { KEY_STATES } from '../schemas/key.ts'
 import { OPERATIONS } from '../schemas/whoami.ts'
-
-/**
- * What a path in the configuration is for, so that the loader can make it absolute and report what is missing with its line:
- * `file` and `secret` must be readable files (a secret by its owner alone), a `directory` must exist, what is `made` need not.
- */
-export type PathRole = 'file' | 'secret' | 'directory' | 'made'
-
-/** Something without control characters: a NUL ends a path for the system, a line break a line of a message. */
-export const PRINTABLE = '^[^\\u0000-\\u001f\\u007f]+$'
-
-const closed = <T extends TProperties>(properties: T, description: string) => Type.Object(properties, { additionalProperties: false, description })
-const section = <T extends TProperties>(properties: T, description: string) => Type.Object(properties, { additionalProperties: false, default: {}, description })
-const text = (description: string, options: object = {}) => Type.String({ maxLength: 4096, pattern: PRINTABLE, description, ...options })
-const filePath = (pathRole: PathRole, description: string) => text(description, { pathRole })
-const name = (description: string) => Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$', description })
-const keyid = (description: string) => Type.String({ pattern: '^[0-9]{1,10}$', description })
-const host = (description: string) => Type.String({ pattern: '^[A-Za-z0-9._:%-]{1,255}$', default: '127.0.0.1', description })
-const port = (fallback: number, description: string) => Type.Integer({ minimum: 0, maximum: 65535, default: fallback, description: `${description} 0 takes a free one.` })
-const positive = (fallback: number, description: string, maximum = Number.MAX_SAFE_INTEGER) => Type.Integer({ minimum: 1, maximum, default: fallback, description })
-const kind = <const K extends string>(value: K, description: string) => Type.Unsafe<K>({ type: 'string', const: value, description })
+import { KeyEntry } from './key-schema.ts'
+import { closed, environment, filePath, host, keyid, kind, name, port, positive, section, text, type DeepReadonly } from './schema-parts.ts'
 
 const Listen = section(
   {
@@ -55,72 +36,6 @@ const Root = closed(
   'A directory below which clients may name files.',
 )
 
-const installedPath = Type.Optional(
-  Type.String({
-    pattern: '^/[\\x21-\\x7e]{1,254}$',
-    description: 'Where the public key lies on the AIX targets; a Digital Signature Block names it. Below `dsb.keyDirectory`.',
-  }),
-)
-const certificate = Type.Optional(filePath('file', 'A certificate of this key, PEM, for targets that want one.'))
-
-const passphrase = {
-  passphraseFile: Type.Optional(filePath('secret', 'The passphrase of an encrypted key: the first line of this file. A file that others may read is refused.')),
-  passphraseFd: Type.Optional(
-    Type.Integer({ minimum: 3, maximum: 1_048_576, description: 'Instead of `passphraseFile`: the first line of what whoever starts the server has opened as this descriptor. It is read to its end, once at the start, and closed.' }),
-  ),
-} as const
-
-const time = (description: string) => Type.Optional(Type.String({ pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$', description: `${description} RFC 3339, in UTC.` }))
-const life = {
-  state: Type.Optional(Type.Enum(KEY_STATES, { type: 'string', description: '`active` (also without it) and `retiring` sign; `retired` signs no more and what it signed stays valid; of a `revoked` key nothing is valid any more.' })),
-  notBefore: time('It does not sign earlier.'),
-  notAfter: time('It signs no more from then on; answers, log and metrics warn 90, 30 and 7 days before.'),
-  successor: Type.Optional(keyid('The key that takes over; refusals and warnings name it.')),
-} as const
-
-const FileKey = closed(
-  {
-    keyid: keyid('Identifier of the key that checks the record: `dsc_key.id` on AIX.'),
-    kind: kind('file', 'The server holds the key.'),
-    path: filePath('secret', 'Private key, PKCS#8 PEM: RSA of 2048, 3072 or 4096 bits; or, for detached signatures alone, ECDSA P-256, Ed25519 or ML-DSA-65. A file that others may read is refused.'),
-    ...passphrase,
-    installedPath,
-    certificate,
-    ...life,
-  },
-  'A key in a file.',
-)
-
-const Pkcs12Key = closed(
-  {
-    keyid: keyid('Identifier of the key that checks the record: `dsc_key.id` on AIX.'),
-    kind: kind('pkcs12', 'The server holds the key, from a keystore.'),
-    path: filePath('secret', 'PKCS#12 keystore, encrypted with AES, 3DES or RC2, with a key as under `kind: file`. A file that others may read is refused. A certificate of the key that is in it needs no `certificate`.'),
-    alias: Type.Optional(text('Which key of several: its alias (friendly name), whatever the case.')),
-    ...passphrase,
-    installedPath,
-    certificate,
-    ...life,
-  },
-  'A key in a PKCS#12 keystore. It needs a `passphraseFile` or a `passphraseFd`.',
-)
-
-const CommandKey = closed(
-  {
-    keyid: keyid('The keyid that the records of the command carry.'),
-    kind: kind('command', 'The wrapped command holds the key.'),
-    publicKey: filePath('file', 'The public key, PEM (SubjectPublicKeyInfo or certificate).'),
-    covers: Type.Enum(['file', 'unverified'], {
-      type: 'string',
-      description: '`file`: every signature is verified over the whole file before it leaves. `unverified`: it is not, and every answer says so.',
-    }),
-    installedPath,
-    certificate,
-    ...life,
-  },
-  'The key behind the wrapped command.',
-)
-
 const EmbeddedSigner = closed(
   {
     kind: kind('embedded', 'The server makes the records itself.'),
@@ -147,11 +62,7 @@ const CommandSigner = closed(
       description: 'The program and extra arguments that come before `-a infile=…`. A name without a slash is looked up in PATH of `environment`, else of the server.',
     }),
     passin: Type.Optional(text('Absolute path of the password file, handed on as `-a passin=…`.')),
-    environment: Type.Record(Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]*$' }), Type.String({ pattern: '^[^\\u0000]*$' }), {
-        additionalProperties: false,
-        default: {},
-        description: 'The whole environment of the command; nothing of the server\'s own is inherited but PATH, LANG and ODMDIR, where set.',
-      }),
+    environment: environment('The whole environment of the command; nothing of the server\'s own is inherited but PATH, LANG and ODMDIR, where set.'),
     timeoutMs: positive(60_000, 'After this time the whole process group is killed.', 3_600_000),
     concurrency: positive(2, 'How many run at once.', 64),
     waiting: Type.Integer({ minimum: 0, maximum: 100_000, default: 64, description: 'How many may wait for their turn; one more is answered SIGNER_BUSY.' }),
@@ -204,7 +115,7 @@ export const ConfigFile = closed(
     admin: Admin,
     tls: Tls,
     roots: Type.Array(Root, { description: 'Directories that clients may name files in.' }),
-    keys: Type.Array(Type.Union([FileKey, Pkcs12Key, CommandKey]), { minItems: 1, description: 'The signing keys.' }),
+    keys: Type.Array(KeyEntry, { minItems: 1, description: 'The signing keys.' }),
     signer: Type.Union([EmbeddedSigner, CommandSigner], { default: { kind: 'embedded' }, description: 'Who makes the records.' }),
     clients: Type.Array(Client, { description: 'Who may do what. A client that is not listed may do nothing.' }),
     formats: section(
@@ -259,12 +170,6 @@ export const ConfigFile = closed(
 )
 export type ConfigFile = Static<typeof ConfigFile>
 
-/** A value that nobody may change, all the way down. */
-export type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T
-
-export type FileKeyConfig = DeepReadonly<Static<typeof FileKey>>
-export type Pkcs12KeyConfig = DeepReadonly<Static<typeof Pkcs12Key>>
-export type CommandKeyConfig = DeepReadonly<Static<typeof CommandKey>>
 export type EmbeddedSignerConfig = DeepReadonly<Static<typeof EmbeddedSigner>>
 export type CommandSignerConfig = DeepReadonly<Static<typeof CommandSigner>>
 export type ClientConfig = DeepReadonly<Static<typeof Client>>

@@ -1,7 +1,7 @@
 import type { TSchema } from 'typebox'
 import { Value } from 'typebox/value'
 import type { Place } from './fault.ts'
-import { PRINTABLE, type PathRole } from './schema.ts'
+import { PRINTABLE, type PathRole } from './schema-parts.ts'
 
 /** Told of every fault, and of every path with what it is for. */
 export type Listener = Readonly<{

@@ -1,6 +1,6 @@
 import { X509Certificate, createPublicKey } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import type { CommandKeyConfig } from '../config/schema.ts'
+import type { CommandKeyConfig } from '../config/key-schema.ts'
 import { pemLabel, withKeyFile } from './key-file.ts'
 import { KeyFaults } from './key-faults.ts'
 import type { OpenedKey } from './key.ts'
@@ -12,10 +12,18 @@ import { rsaAlgorithm } from './rsa.ts'
  * @throws KeyFaults
  */
 export async function openCommandKey({ keyid, publicKey: path, covers, installedPath }: CommandKeyConfig): Promise<OpenedKey> {
-  const publicKey = await withKeyFile(path, 'public', (pem) => readPublicKey(path, pem))
+  const publicKey = await readPublicKeyFile(path)
   const algorithm = rsaAlgorithm(publicKey)
   if (typeof algorithm === 'string') throw new KeyFaults([`the key in ${path} ${algorithm}`])
   return { keyid, kind: 'command', covers, ...algorithm, publicKey, ...(installedPath === undefined ? {} : { installedPath }) }
+}
+
+/**
+ * Resolves with the public key in a PEM file that holds one SubjectPublicKeyInfo or one certificate.
+ * @throws KeyFaults
+ */
+export async function readPublicKeyFile(path: string): Promise<KeyObject> {
+  return await withKeyFile(path, 'public', (pem) => readPublicKey(path, pem))
 }
 
 function readPublicKey(path: string, pem: Buffer): KeyObject {

@@ -1,6 +1,6 @@
 import { createPrivateKey } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import type { FileKeyConfig } from '../config/schema.ts'
+import type { FileKeyConfig } from '../config/key-schema.ts'
 import { pemLabel, withKeyFile } from './key-file.ts'
 import { KeyFaults } from './key-faults.ts'
 import { holdKey } from './held-key.ts'

@@ -60,6 +60,13 @@ export function pemLabel(bytes: Buffer): string | undefined {
   return isOne ? bytes.toString('latin1', start, end) : undefined
 }
 
+/** Returns the first line of bytes, without its end. Bytes, not text: a string could not be overwritten afterwards. */
+export function firstLine(bytes: Buffer): Buffer {
+  const lineEnd = bytes.indexOf('\n')
+  const line = lineEnd === -1 ? bytes : bytes.subarray(0, lineEnd)
+  return line.at(-1) === 0x0d ? line.subarray(0, -1) : line
+}
+
 function faultOf(path: string, role: KeyFileRole, stats: Stats): string | undefined {
   if (!stats.isFile()) return `${path} is not a regular file`
   if (role === 'public') return undefined

@@ -7,7 +7,8 @@ export type DigestKey = Readonly<{
   kind: 'digest'
   /**
    * Returns the RSASSA-PKCS1-v1_5 signature (RFC 8017 section 8.2) over `sha256`, 32 raw bytes; its length is the modulus length.
-   * @throws SigningError `SERVER_BUSY` when the waiting line for the key is full, `SIGNER_FAILED` when the key cannot sign
+   * @throws SigningError `SERVER_BUSY` or `SIGNER_BUSY` when the waiting line for the key is full, `SIGNER_FAILED` when the key cannot
+   * sign; of a token also `SIGNER_NOT_AVAILABLE` and `SIGNER_TIMEOUT`
    */
   sign(sha256: Buffer): Promise<Buffer>
 }>
@@ -42,10 +43,10 @@ export type Message = Readonly<
  */
 export type Covers = 'file' | 'unverified'
 
-/** A key that the server signs with: `file` a PKCS#8 file, `pkcs12` a keystore. */
-export type HeldKind = 'file' | 'pkcs12'
+/** A key that the server signs with: `file` a PKCS#8 file, `pkcs12` a keystore, `pkcs11` a token. */
+export type HeldKind = 'file' | 'pkcs12' | 'pkcs11'
 
-/** An opened key of the configuration. `key` signs for this process; a key of kind `command` is used by the wrapped command alone. */
+/** An opened key of the configuration. `key` signs in this process, or through it in a token; a key of kind `command` is used by the wrapped command alone. */
 export type OpenedKey = Readonly<
   {
     /** Decimal, 1 to 10 digits: `dsc_key.id` on AIX. */
@@ -69,7 +70,7 @@ export type HeldKey = Readonly<{ kind: HeldKind; covers: 'file'; key: Key }>
 /** The opened keys by keyid, in the order of the configuration. */
 export type Keyring = ReadonlyMap<string, OpenedKey>
 
-/** Whether the server signs with the key itself. */
+/** Whether the server signs with the key itself, or has its token sign. */
 export function isHeld(key: OpenedKey): key is OpenedKey & HeldKey {
   return key.kind !== 'command'
 }

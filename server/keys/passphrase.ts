@@ -1,7 +1,7 @@
 import { close, fstat, read } from 'node:fs'
 import type { Stats } from 'node:fs'
 import { promisify } from 'node:util'
-import { withKeyFile } from './key-file.ts'
+import { firstLine, withKeyFile } from './key-file.ts'
 import { KeyFaults } from './key-faults.ts'
 
 /** Where a passphrase comes from: the first line of a file, or of what a descriptor is open on. Neither: there is none. */
@@ -37,13 +37,6 @@ function checked(passphrase: Buffer, place: string): Buffer {
   if (passphrase.length === 0) throw new KeyFaults([`the first line of ${place} is empty; it must be the passphrase`])
   if (passphrase.length <= PASSPHRASE_BYTES_MAX) return passphrase
   throw new KeyFaults([`the first line of ${place} has more than ${PASSPHRASE_BYTES_MAX} bytes, the most a passphrase can have`])
-}
-
-// Bytes, not text: a string could not be overwritten afterwards.
-function firstLine(bytes: Buffer): Buffer {
-  const lineEnd = bytes.indexOf('\n')
-  const line = lineEnd === -1 ? bytes : bytes.subarray(0, lineEnd)
-  return line.at(-1) === 0x0d ? line.subarray(0, -1) : line
 }
 
 async function withDescriptor<T>(fd: number, use: (bytes: Buffer) => Promise<T>): Promise<T> {

@@ -1,5 +1,5 @@
 import type { KeyObject, X509Certificate } from 'node:crypto'
-import type { Pkcs12KeyConfig } from '../config/schema.ts'
+import type { Pkcs12KeyConfig } from '../config/key-schema.ts'
 import { holdKey } from './held-key.ts'
 import { withKeyFile } from './key-file.ts'
 import { KeyFaults } from './key-faults.ts'

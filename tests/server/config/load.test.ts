@@ -42,6 +42,13 @@ async function faultsOf(text: string): Promise<readonly string[]> {
   })
 }
 
+const TOKEN = MINIMAL.replace('kind: file\n    path: 1001.pem', `kind: pkcs11
+    module: public.pem
+    token: { label: release }
+    key: { label: aix }
+    pinFile: 1001.pass`)
+const SECOND = `  - { keyid: "1002", kind: pkcs11, module: public.pem, token: { label: release }, key: { id: "02" }, pinFile: 1001.pass`
+
 void t.test('a minimal configuration gets every default, absolute paths, and cannot be changed', async (t) => {
   writeFileSync(FILE, MINIMAL)
   const config = await loadConfig(FILE)
@@ -122,7 +129,7 @@ const FAULTS: readonly Row[] = [
   ['an item of the wrong type', { given: change('- name: nim\n    path: packages', '- nim'), want: ['6: roots[0]: must be a mapping', '16: clients[0].roots[0]: there is no root nim'] }],
   ['a keyid without quotes', { given: change('keyid: "1001"', 'keyid: 1001'), want: ['9: keys[0].keyid: must be text: put it in quotes', '16: clients[0].keys[0]: there is no key 1001'] }],
   ['a keyid that is no number', { given: change('keyid: "1001"', 'keyid: x1'), want: ['9: keys[0].keyid: must match ^[0-9]{1,10}$', '16: clients[0].keys[0]: there is no key 1001'] }],
-  ['an unknown kind of key', { given: change('kind: file', 'kind: hsm'), want: ['9: keys[0]: must be { kind: file, … } or { kind: pkcs12, … } or { kind: command, … }', '16: clients[0].keys[0]: there is no key 1001'] }],
+  ['an unknown kind of key', { given: change('kind: file', 'kind: hsm'), want: ['9: keys[0]: must be { kind: file, … } or { kind: pkcs12, … } or { kind: pkcs11, … } or { kind: command, … }', '16: clients[0].keys[0]: there is no key 1001'] }],
   ['no way to match', { given: change('{ san: "URI:urn:example:bot" }', '{}'), want: ['14: clients[0].match: must be { san: … } or { spkiSha256: … }'] }],
   ['a client that is text', { given: MINIMAL.slice(0, MINIMAL.indexOf('  - name: bot')).concat('  - bot'), want: ['13: clients[0]: must be a mapping'] }],
   ['a match that is text', { given: change('{ san: "URI:urn:example:bot" }', 'bot'), want: ['14: clients[0].match: must be a mapping'] }],
@@ -238,4 +245,27 @@ void t.test('no text makes anything but a ConfigError, and each of its faults ha
   for (const text of ['['.repeat(20_000), '- '.repeat(3000), '{a: '.repeat(8000), '? '.repeat(3000), `${'[['.repeat(200)}${']]'.repeat(200)}`, `{${'a'.repeat(1_000_000)}: 1}`]) {
     await t.rejects(parseConfig(text, FILE), ConfigError)
   }
+})
+
+void t.test('keys in tokens', async (t) => {
+  const { keys: [key] } = await parseConfig(TOKEN, FILE)
+  const at = (name: string) => join(folder, name)
+  t.strictSame(key, {
+    keyid: '1001', kind: 'pkcs11', module: at('public.pem'), token: { label: 'release' }, key: { label: 'aix' }, pinFile: at('1001.pass'), extractable: false, sessions: 4, timeoutMs: 10_000, waiting: 256, environment: {},
+  })
+  const withSecond = (rest: string) => TOKEN.replace('clients:', `${SECOND}${rest}\nclients:`)
+  t.strictSame(await faultsOf(withSecond(', publicKey: public.pem, extractable: true }')), [], 'two keys of one token may differ in what is theirs')
+  const rows: readonly [string, string, readonly string[]][] = [
+    ['a key without label and id', TOKEN.replace('{ label: aix }', '{}'), ['13: keys[0].key: must have label, id or both']],
+    ['an id that is not hexadecimal', TOKEN.replace('{ label: aix }', '{ id: "0g" }'), ['13: keys[0].key.id: must match ^(?:[0-9a-f]{2}){1,255}$']],
+    ['a token named in no way', TOKEN.replace('{ label: release }', '{}'), ['12: keys[0].token: must be { label: … } or { serial: … } or { slot: … }']],
+    ['no token', withSecond(' }').replace('    token: { label: release }\n', ''), ['9: keys[0]: token is missing']],
+    ['a token named in two ways', TOKEN.replace('{ label: release }', '{ label: release, slot: 1 }'), ['12: keys[0].token.slot: unknown member; known here are label']],
+    ['a PIN in the place of its file', TOKEN.replace('pinFile: 1001.pass', 'pin: "1234"'), ['9: keys[0]: pinFile is missing', '14: keys[0].pin: unknown member; known here are keyid, kind, module, token, key, pinFile, publicKey, extractable, sessions, timeoutMs, waiting, environment, installedPath, certificate']],
+    ['a PIN file that others may read', TOKEN.replace('pinFile: 1001.pass', 'pinFile: public.pem'), ['14: keys[0].pinFile: others may read public.pem; chmod 600 it']],
+    ['keys of one token that say different things of it', withSecond(', sessions: 2, environment: { A: b } }'), ['15: keys[1].sessions: must be the same as in keys[0] of the same token', '15: keys[1].environment: must be the same as in keys[0] of the same token']],
+    ['tokens of one module named in different ways', withSecond(' }').replace('token: { label: release }, key: { id', 'token: { slot: 1 }, key: { id'), ['15: keys[1].token: must have label, as in keys[0] of the same module']],
+    ['a token key with a wrapped command', `${TOKEN}signer: { kind: command, command: [create_pkgsign] }\n`, ['10: keys[0].kind: must be command, because signer.kind is command']],
+  ]
+  for (const [name, text, want] of rows) t.strictSame(await faultsOf(text), want, name)
 })

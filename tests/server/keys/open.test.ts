@@ -6,7 +6,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as x509 from '@peculiar/x509'
 import t from 'tap'
-import type { CommandKeyConfig, FileKeyConfig, Pkcs12KeyConfig } from '../../../server/config/schema.ts'
+import type { CommandKeyConfig, FileKeyConfig, Pkcs11KeyConfig, Pkcs12KeyConfig } from '../../../server/config/key-schema.ts'
 import { openCommandKey } from '../../../server/keys/command-key.ts'
 import { openKeys } from '../../../server/keys/open.ts'
 import { probeKey } from '../../../server/keys/probe.ts'
@@ -108,6 +108,13 @@ void t.test('openCommandKey', async (t) => {
 })
 
 void t.test('openKeys', async (t) => {
+  void t.test('asks the tokens for keys of kind pkcs11', async (t) => {
+    const config: Pkcs11KeyConfig = { keyid: '7', kind: 'pkcs11', module: '/none.so', token: { label: 'none' }, key: { label: 'none' }, pinFile: '/none', extractable: false, sessions: 1, timeoutMs: 1, waiting: 0, environment: {} }
+    const opened = await openCommandKey(commandKey(await file(SPKI)))
+    t.equal((await openKeys([config], place, { open: async () => ({ ...opened, keyid: '7' }) })).get('7')?.publicKey, opened.publicKey)
+    await t.rejects(openKeys([config], place), { name: 'TypeError' }, 'without tokens that is a mistake of ours')
+  })
+
   void t.test('opens all keys in the order of the configuration', async (t) => {
     const keyring = await openKeys([await fileKey('9'), commandKey(await file(SPKI)), await fileKey('1001')], place)
     t.strictSame([...keyring].map(([keyid, key]) => [keyid, key.keyid, key.kind]), [['9', '9', 'file'], ['1002', '1002', 'command'], ['1001', '1001', 'file']])

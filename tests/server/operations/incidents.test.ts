@@ -126,7 +126,7 @@ void t.test('every code is a refusal, a failure, or says nothing of the file', a
     ;(kinds[written[0]?.kind ?? 'nothing'] ??= []).push(code)
     await incidents.close()
   }
-  t.strictSame(kinds['refusal'], ['CLIENT_UNKNOWN', 'OPERATION_DENIED', 'PATH_OUTSIDE_ROOTS', 'PATH_UNREADABLE', 'DIGEST_NOT_ALLOWED', 'FILESET_LEVEL_ALREADY_SIGNED', 'RESIGN_NOT_ALLOWED', 'KEY_NOT_AVAILABLE', 'SIGNATURE_NOT_FOUND'])
+  t.strictSame(kinds['refusal'], ['CLIENT_UNKNOWN', 'OPERATION_DENIED', 'PATH_OUTSIDE_ROOTS', 'PATH_UNREADABLE', 'DIGEST_NOT_ALLOWED', 'FILESET_LEVEL_ALREADY_SIGNED', 'RESIGN_NOT_ALLOWED', 'KEY_NOT_AVAILABLE', 'KEY_NOT_SUITABLE', 'KEY_NOT_YET_VALID', 'KEY_EXPIRED', 'KEY_RETIRED', 'KEY_REVOKED', 'SIGNATURE_NOT_FOUND'])
   t.strictSame(kinds['nothing'], ['REQUEST_INVALID', 'REQUEST_TIMEOUT', 'REQUEST_ABORTED', 'IDEMPOTENCY_KEY_REUSED', 'REQUEST_IN_PROGRESS', 'PATH_MALFORMED', 'SIGNER_BUSY', 'SERVER_BUSY', 'SHUTTING_DOWN'])
   t.ok(kinds['failure']?.includes('INTERNAL'))
 })

@@ -2,14 +2,16 @@ import { createHash, generateKeyPairSync, sign as signWithNode } from 'node:cryp
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type Test } from 'tap'
+import { buildApp } from '../../../server/app.ts'
 import type { Key } from '../../../server/schemas/key.ts'
 import type { Warning } from '../../../server/schemas/sign.ts'
 import { OPERATIONS } from '../../../server/schemas/whoami.ts'
+import { clientNamed, makeApp } from '../../helpers/app.ts'
 import { clientOf, problemIn, type Client } from '../../helpers/client.ts'
 import { startInProcess } from '../../helpers/in-process.ts'
 import { putPackage } from '../../helpers/packages.ts'
 import { issueSelfSigned } from '../../helpers/self-signed.ts'
-import { rsaKeyPair } from '../../helpers/signables.ts'
+import { openedKey, rsaKeyPair } from '../../helpers/signables.ts'
 
 const DAY_MS = 86_400_000
 const inDays = (days: number) => new Date(Math.floor(Date.now() / 1000) * 1000 + days * DAY_MS).toISOString().replace('.000', '')
@@ -43,7 +45,7 @@ void test('a key that is not in use signs nothing, in any way, and says why', as
   const path = putPackage(root)
   const digest = { digest: { sha256: '0'.repeat(64) }, sizeBytes: 1, filename: 'x' }
   for (const [keyid, code, detail] of [['2', 'KEY_RETIRED', 'key 2 is retired; its successor is 1'], ['3', 'KEY_REVOKED', 'key 3 is revoked'], ['4', 'KEY_EXPIRED', /^key 4 ended at .+Z; its successor is 1$/], ['5', 'KEY_NOT_YET_VALID', /^key 5 begins at .+Z$/]] as const) {
-    const want = { status: 422, code, detail, retryable: false }
+    const want = { status: 422, code, detail, retryable: code === 'KEY_NOT_YET_VALID' }
     t.match(problemIn(await client.trySign({ path, keyid })), want, 'a path')
     t.match(problemIn(await client.trySign({ ...digest, keyid })), want, 'a digest')
     t.match(problemIn(await client.trySign({ items: [digest], keyid })), want, 'digests')
@@ -83,6 +85,22 @@ void test('what a key signed before stays valid after it was retired or ended, w
   t.strictSame(await verifyWith({ state: 'retired' }), { valid: true, keyid: '7', warnings: [{ code: 'KEY_RETIRED', detail: 'key 7 is retired; what it signed stays valid' }] })
   t.match(await verifyWith({ notAfter: inDays(-1) }), { valid: true, keyid: '7', warnings: [{ code: 'KEY_EXPIRED', detail: /^key 7 ended at .+Z; what it signed stays valid$/ }] })
   t.strictSame(await verifyWith({ state: 'revoked' }), { valid: false, reason: 'KEY_REVOKED', keyid: '7' })
+})
+
+void test('a signature with another key is found in the catalogue although the first one was made with a key that is revoked', async (t) => {
+  const keys = ['1', '2'].map((keyid) => ({ ...openedKey('file', rsaKeyPair()), keyid }))
+  const { app, deps } = await makeApp(t, () => ({ keyring: new Map(keys.map((key) => [key.keyid, key])), policy: [clientNamed('bot', { keys: ['1', '2'], digestOnly: true })] }))
+  const digest = { sha256: 'ab'.repeat(32) }
+  for (const { keyid } of keys) t.equal((await app.inject({ method: 'POST', url: '/sign', payload: { digest, sizeBytes: 1, filename: 'x', keyid } })).statusCode, 200)
+  const verifiedWhen = async (...revoked: readonly string[]) => {
+    const keyring = new Map(keys.map((key) => [key.keyid, revoked.includes(key.keyid) ? { ...key, life: { state: 'revoked' as const } } : key]))
+    const later = await buildApp({ ...deps, keyring })
+    t.teardown(async () => await later.close())
+    return (await later.inject({ method: 'POST', url: '/verify', payload: { digest } })).json<object>()
+  }
+  t.match(await verifiedWhen(), { valid: true, keyid: '1' })
+  t.match(await verifiedWhen('1'), { valid: true, keyid: '2' })
+  t.strictSame(await verifiedWhen('1', '2'), { valid: false, reason: 'KEY_REVOKED', keyid: '1' })
 })
 
 void test('the end of a key is told 90, 30 and 7 days before: in answers, in the log, in the metrics and by GET /keys', async (t) => {

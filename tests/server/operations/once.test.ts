@@ -96,6 +96,27 @@ void t.test('the same key and request give the same answer again, marked, under 
   t.equal((await ask(later, { json }, { key: 'one', accept: NDJSON })).body, streamed.body)
 })
 
+void t.test('what was signed with a key that is revoked since is not given again, in any way; with a key that is retired it is', async (t) => {
+  const { app, deps, root } = await makeOnce(t)
+  putPackages(root, 2)
+  const requests: readonly Ask[] = [{ json: item('a') }, { json: { items: [item('b')] } }, { json: { path: root } }, { upload: writePackage(packageSource()) }]
+  const first = await Promise.all(requests.map(async (what, index) => await ask(app, what, { key: String(index) })))
+  t.strictSame(first.map(({ statusCode }) => statusCode), [200, 200, 200, 200])
+  const whenKeysAre = async (state: 'retired' | 'revoked') => {
+    const later = await buildApp({ ...deps, keyring: new Map([...deps.keyring].map(([keyid, key]) => [keyid, { ...key, life: { state } }])) })
+    t.teardown(async () => await later.close())
+    return later
+  }
+  const [retired, revoked] = [await whenKeysAre('retired'), await whenKeysAre('revoked')]
+  for (const [index, what] of requests.entries()) {
+    const key = String(index)
+    if ('json' in what) t.equal((await ask(retired, what, { key })).body, first[index]?.body)
+    t.match(problemOf(await ask(revoked, what, { key })), { code: 'KEY_REVOKED', status: 422 }, 'the same request again')
+    t.match(problemOf(await ask(revoked, what, { key, accept: NDJSON })), { code: 'KEY_REVOKED', status: 422 }, 'as a stream')
+    t.match(problemOf(await ask(revoked, what)), { code: 'KEY_REVOKED', status: 422 }, 'the same content')
+  }
+})
+
 void t.test('without the header, with another key, and for another client a request is a new one', async (t) => {
   const { app, root, become } = await makeOnce(t)
   const what = { json: { path: putPackage(root), force: true } }
