@@ -87,7 +87,7 @@ void test('what a key signed before stays valid after it was retired or ended, w
   t.strictSame(await verifyWith({ state: 'revoked' }), { valid: false, reason: 'KEY_REVOKED', keyid: '7' })
 })
 
-void test('a signature with another key is found in the catalogue although the first one was made with a key that is revoked', async (t) => {
+void test('of several signatures of the catalogue one counts whose key is not revoked', async (t) => {
   const keys = ['1', '2'].map((keyid) => ({ ...openedKey('file', rsaKeyPair()), keyid }))
   const { app, deps } = await makeApp(t, () => ({ keyring: new Map(keys.map((key) => [key.keyid, key])), policy: [clientNamed('bot', { keys: ['1', '2'], digestOnly: true })] }))
   const digest = { sha256: 'ab'.repeat(32) }
@@ -98,9 +98,10 @@ void test('a signature with another key is found in the catalogue although the f
     t.teardown(async () => await later.close())
     return (await later.inject({ method: 'POST', url: '/verify', payload: { digest } })).json<object>()
   }
-  t.match(await verifiedWhen(), { valid: true, keyid: '1' })
+  t.match(await verifiedWhen(), { valid: true })
   t.match(await verifiedWhen('1'), { valid: true, keyid: '2' })
-  t.strictSame(await verifiedWhen('1', '2'), { valid: false, reason: 'KEY_REVOKED', keyid: '1' })
+  t.match(await verifiedWhen('2'), { valid: true, keyid: '1' })
+  t.match(await verifiedWhen('1', '2'), { valid: false, reason: 'KEY_REVOKED' })
 })
 
 void test('the end of a key is told 90, 30 and 7 days before: in answers, in the log, in the metrics and by GET /keys', async (t) => {
