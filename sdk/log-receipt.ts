@@ -28,7 +28,7 @@ export function readLogKey(text: string): VerifierKey {
 
 /**
  * Says, offline, whether the receipt of a signature proves that it stands in the log with this key, and that the entry there says the same
- * as the signature, member by member.
+ * as the signature, member by member; but for the name of the file where the signature is `replayed`.
  * @throws LocalFileError `LOG_KEY_UNUSABLE`
  */
 export function verifyReceipt(signature: Signature, logKey: string): Proven<SignatureEntry> {
@@ -36,7 +36,7 @@ export function verifyReceipt(signature: Signature, logKey: string): Proven<Sign
   return judged((): Proven<SignatureEntry> => {
     const { index, entry, path, checkpoint } = signature.receipt
     const proven = provenBy({ index, extra: Buffer.from(entry), path: path.map((hash) => Buffer.from(hash, 'base64')), checkpoint }, key)
-    const differing = proven.entry.kind === 'signature' ? differingMembers(signature, proven.entry) : ['kind']
+    const differing = proven.entry.kind === 'signature' ? differingMembers(asMade(signature, proven.entry), proven.entry) : ['kind']
     if (differing.length > 0) return { valid: false, reason: 'LOG_ENTRY_DIFFERS', detail: `the entry in the log is another one in ${differing.join(', ')}` }
     return { ...proven, entry: proven.entry as SignatureEntry }
   })
@@ -49,6 +49,11 @@ export function verifyReceipt(signature: Signature, logKey: string): Proven<Sign
 export function verifyProof(proof: string | Uint8Array, logKey: string): Proven {
   const key = readLogKey(logKey)
   return judged(() => provenBy(parseProof(proof), key))
+}
+
+/** What was signed before is answered under the name of the file that was asked about; the log has the name of the one that was signed. */
+function asMade(signature: Signature, { filename }: SignatureEntry): Signature {
+  return signature.replayed ? { ...signature, filename } : signature
 }
 
 function provenBy(proof: LogProof, key: VerifierKey): Extract<Proven, { valid: true }> {

@@ -44,7 +44,7 @@ export async function compareSignatures(comparing: Comparing): Promise<number> {
     compared += 1
     onSignatures?.(compared)
   }
-  for (; last > 0; last -= 1) passOver(await next(entries))
+  for await (const rest of entries) passOver(rest)
   return compared
 }
 
@@ -85,8 +85,8 @@ function compareOne({ client, signature }: FoundSignature, logged: LoggedEntry, 
 type ReceiptFault = 'wrong' | 'other history' | undefined
 type ReceiptCheck = (receipt: FoundSignature['signature']['receipt'], logged: LoggedEntry) => ReceiptFault
 
-/** Trees that receipts end in stand behind the entry, mostly in the same bundle or in the one behind it. */
-const TREES_KEPT = 16
+/** The tree that a receipt ends in stands behind its entry: mostly in the same bundle or in the one behind it. */
+const TREES_KEPT = 2
 
 function createReceiptCheck({ log, key }: Comparing): ReceiptCheck {
   const trees = new Map<number, BundleTree>()

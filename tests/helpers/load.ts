@@ -21,7 +21,7 @@ export type Load = Readonly<{
 /** How: `makers` requests at once besides those that wait to be repeated; each attempt goes to one of `clients`. */
 export type LoadOptions = Readonly<{ clients: readonly Client[]; jobs: () => Job; makers: number }>
 
-const PAUSE_MS = 50
+const PAUSE_MS = 100
 
 /**
  * Starts a load of `POST /sign` with Idempotency-Keys. An attempt without an answer (refused, cut off, 409 while another runs, 503) is

@@ -29,6 +29,11 @@ void t.test('a receipt of something else proves nothing, and it is said why', as
   t.match(verifyReceipt(signature, formatVerifierKey(makeVerifierKey(ORIGIN, other.publicKey))), { valid: false, reason: 'LOG_KEY_UNKNOWN' })
 })
 
+void t.test('a signature that was made for the same content under another name is proven, and the entry has the first name', async (t) => {
+  t.match(verifyReceipt({ ...signature, filename: 'again.bff', replayed: true }, log.logKey), { valid: true, entry: { filename: signature.filename } })
+  t.match(verifyReceipt({ ...signature, filename: 'again.bff' }, log.logKey), { valid: false, detail: 'the entry in the log is another one in filename' })
+})
+
 void t.test('a receipt covers records that are too long for an entry by their digest, and what replaces an earlier signature', async (t) => {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519')
   const logKey = formatVerifierKey(makeVerifierKey(ORIGIN, publicKey))

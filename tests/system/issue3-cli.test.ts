@@ -240,7 +240,7 @@ void t.test('an upload shows its progress by bytes, and Ctrl-C ends it', async (
 })
 
 void t.test('the SDK sends a large file in flat memory', async (t) => {
-  const path = putLargePackage(folder('flat'), count(200, 500) * 1024 * 1024)
+  const path = putLargePackage(folder('flat'), count(200, 500) * 1024 * 1024, 'PkgFlat')
   await using client = createClient({ baseUrl: server.url, ca: clients['release-bot'].ca, cert: clients['release-bot'].cert, key: clients['release-bot'].key })
   let peak = 0
   const before = process.memoryUsage.rss()

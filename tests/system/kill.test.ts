@@ -111,7 +111,7 @@ void t.test(`kill -9 at a random moment under load, ${FEW} times: SQLite loses n
   await killUnderLoad(t, await makeMortal(t, {}), FEW)
 })
 
-const FEWER = FULL ? 12 : 2
+const FEWER = FULL ? 8 : 2
 
 void t.test(`kill -9 at a random moment under load, ${FEWER} times: PostgreSQL loses nothing that was answered, and signs nothing twice`, { skip: NO_POSTGRES, timeout: 400_000 }, async (t) => {
   const cluster = await startPostgres(t)

@@ -56,6 +56,42 @@ async function withRow(engine: Engine): Promise<Engine> {
 
 const sizeOf = async (engine: Engine): Promise<number> => (await engine.db.selectFrom('log_head').select('size').where('id', '=', 2).executeTakeFirstOrThrow()).size
 
+// These two first: a crash is the slower to come back from, the more databases there are.
+void t.test('a database that restarts or crashes fails what is running, and serves what comes after', { skip }, async (t) => {
+  const engine = await withRow(await opened(t, locationOf(await cluster.createDatabase())))
+  for (const signal of ['SIGINT', 'SIGQUIT'] as const) {
+    const began = Promise.withResolvers<void>()
+    const running = engine.write(async (transaction) => {
+      await transaction.updateTable('log_head').set({ size: 99 }).execute()
+      began.resolve()
+      await sql`select pg_sleep(20)`.execute(transaction)
+    }, 'durable')
+    await began.promise
+    const lost = t.rejects(running, Error, 'what runs')
+    await cluster.stop(signal)
+    await lost
+    await t.rejects(count(engine), { code: 'ECONNREFUSED' }, 'while it is away')
+    await t.rejects(sizeOf(engine), { code: 'ECONNREFUSED' })
+    await cluster.start()
+    t.equal(await count(engine), signal === 'SIGINT' ? 1 : 2)
+    t.equal(await sizeOf(engine), signal === 'SIGINT' ? 1 : 2)
+  }
+})
+
+void t.test('a PostgreSQL that could lose what it committed, or only reads, is refused', { skip }, async (t) => {
+  const database = await cluster.createDatabase()
+  await cluster.stop('SIGQUIT')
+  await cluster.start(['fsync=off'])
+  t.equal(await refusal(locationOf(database)), 'STORE_FAILED: fsync of PostgreSQL is off: a power cut would take back what was answered')
+  await cluster.stop('SIGQUIT')
+  writeFileSync(join(cluster.folder, 'data', 'standby.signal'), '')
+  await cluster.start()
+  t.equal(await refusal(locationOf(database)), 'STORE_FAILED: the database is a standby, which may only be read: name the primary')
+  await cluster.stop('SIGQUIT')
+  rmSync(join(cluster.folder, 'data', 'standby.signal'))
+  await cluster.start()
+})
+
 void t.test('replicas that start at once on an empty database bring its schema up to date together', { skip }, async (t) => {
   const database = await cluster.createDatabase()
   const engines = await Promise.all(Array.from({ length: 4 }, async () => await opened(t, locationOf(database))))
@@ -122,27 +158,6 @@ void t.test('what PostgreSQL holds against a row is told from what it holds agai
   // No disk can be filled here: an error with the SQLSTATE of one that is.
   const full = await sql`do $$ begin raise exception 'could not extend file' using errcode = '53100'; end $$`.execute(engine.db).catch((cause: unknown) => cause)
   t.match(storeFault('not recorded', full), { code: 'STORAGE_FULL', message: 'the server has no room left to keep signatures' })
-})
-
-void t.test('a database that restarts or crashes fails what is running, and serves what comes after', { skip }, async (t) => {
-  const engine = await withRow(await opened(t, locationOf(await cluster.createDatabase())))
-  for (const signal of ['SIGINT', 'SIGQUIT'] as const) {
-    const began = Promise.withResolvers<void>()
-    const running = engine.write(async (transaction) => {
-      await transaction.updateTable('log_head').set({ size: 99 }).execute()
-      began.resolve()
-      await sql`select pg_sleep(20)`.execute(transaction)
-    }, 'durable')
-    await began.promise
-    const lost = t.rejects(running, Error, 'what runs')
-    await cluster.stop(signal)
-    await lost
-    await t.rejects(count(engine), { code: 'ECONNREFUSED' }, 'while it is away')
-    await t.rejects(sizeOf(engine), { code: 'ECONNREFUSED' })
-    await cluster.start()
-    t.equal(await count(engine), signal === 'SIGINT' ? 1 : 2)
-    t.equal(await sizeOf(engine), signal === 'SIGINT' ? 1 : 2)
-  }
 })
 
 void t.test('a connection that is cut or silent is replaced', { skip }, async (t) => {
@@ -275,17 +290,4 @@ void t.test('what no test can bring about is said too', async (t) => {
   ]
   for (const [code, want] of rows) t.equal(postgresOpenFault(Object.assign(new Error('no'), { code }), location), want)
   t.equal(postgresOpenFault(Object.assign(new Error('no'), { code: 'EISDIR' }), location), undefined)
-})
-
-void t.test('a PostgreSQL that could lose what it committed, or only reads, is refused', { skip }, async (t) => {
-  const database = await cluster.createDatabase()
-  await cluster.stop('SIGQUIT')
-  await cluster.start(['fsync=off'])
-  t.equal(await refusal(locationOf(database)), 'STORE_FAILED: fsync of PostgreSQL is off: a power cut would take back what was answered')
-  await cluster.stop('SIGQUIT')
-  writeFileSync(join(cluster.folder, 'data', 'standby.signal'), '')
-  await cluster.start()
-  t.equal(await refusal(locationOf(database)), 'STORE_FAILED: the database is a standby, which may only be read: name the primary')
-  await cluster.stop('SIGQUIT')
-  rmSync(join(cluster.folder, 'data', 'standby.signal'))
 })
