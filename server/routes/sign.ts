@@ -45,7 +45,7 @@ export function signRoute(app: App, deps: SignRouteDeps): void {
     const observe = repeated ? () => undefined : (outcome: Outcome) => deps.observe(request, outcome)
     const body = run.kind === 'batch' ? batchAnswer(run, requestId, observe) : signEvents(await settled(run, observe), requestId, observe)
     if (repeated) reply.header(REPLAYED, 'true')
-    return 'items' in body ? body : await stream(request, reply, body)
+    return 'items' in body ? body : await send(request, reply, { events: body, isWhole: run.kind === 'file' })
   })
 }
 
@@ -90,10 +90,17 @@ async function settled(run: SignRun, observe: (outcome: Outcome) => void): Promi
   return { ...run, outcomes: Readable.from(outcomes) }
 }
 
-async function stream(request: FastifyRequest, reply: FastifyReply, events: ReturnType<typeof signEvents>): Promise<FastifyReply> {
-  const chosen = chooseMediaType(request.headers.accept, ['application/json', NDJSON])
-  return await (chosen === NDJSON ? sendStream(reply, NDJSON, asNdjson(events)) : sendStream(reply, 'application/json; charset=utf-8', asJson(events)))
+type Sending = Readonly<{ events: ReturnType<typeof signEvents>; isWhole: boolean }>
+
+/** Sends the events in the form that is asked for: piece by piece, or in one where they are whole before the answer begins. */
+async function send(request: FastifyRequest, reply: FastifyReply, { events, isWhole }: Sending): Promise<FastifyReply> {
+  if (chooseMediaType(request.headers.accept, ['application/json', NDJSON]) === NDJSON) return await sendStream(reply, NDJSON, asNdjson(events))
+  const pieces = asJson(events)
+  if (!isWhole) return await sendStream(reply, JSON_UTF8, pieces)
+  return await reply.type(JSON_UTF8).serializer(String).send((await Array.fromAsync(pieces)).join(''))
 }
+
+const JSON_UTF8 = 'application/json; charset=utf-8'
 
 const CODES: readonly ErrorCode[] = [
   'IDEMPOTENCY_KEY_MALFORMED', 'IDEMPOTENCY_KEY_REUSED', 'REQUEST_IN_PROGRESS',

@@ -58,20 +58,26 @@ function parseKey(pem: Buffer, path: string): KeyObject {
  */
 async function makeKey(path: string): Promise<KeyObject> {
   const { privateKey } = generateKeyPairSync('ed25519')
-  const draft = `${path}.${randomUUID()}`
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-    await writeFile(draft, privateKey.export({ type: 'pkcs8', format: 'pem' }), { flag: 'wx', mode: 0o600, flush: true })
-    await link(draft, path)
-    await flushFolder(dirname(path))
+    await writeOnce(path, privateKey.export({ type: 'pkcs8', format: 'pem' }))
     return privateKey
   } catch (cause) {
     const other = systemCode(cause) === 'EEXIST' ? await readKey(path) : undefined
     if (other !== undefined) return other
     throw storeFault('the key of the log cannot be made', cause, { path })
+  }
+}
+
+async function writeOnce(path: string, text: string): Promise<void> {
+  const draft = `${path}.${randomUUID()}`
+  try {
+    await writeFile(draft, text, { flag: 'wx', mode: 0o600, flush: true })
+    await link(draft, path)
   } finally {
     await rm(draft, { force: true })
   }
+  await flushFolder(dirname(path))
 }
 
 async function flushFolder(path: string): Promise<void> {

@@ -28,6 +28,8 @@ export type TableName = keyof StoreTables
 
 /** A database of one test. */
 export type TestDatabase = Readonly<{
+  /** What stands in a configuration as `store`. */
+  location: Readonly<{ url: string; passwordFile?: string; ca?: string }>
   /** Opens the engine over it, with the schema up to date and nothing else: the caller closes it. */
   engine(): Promise<Engine>
   /** Opens a store over it, in the thread of the test, which is closed with the test. Every call is another replica. */
@@ -35,6 +37,8 @@ export type TestDatabase = Readonly<{
   /** Runs a statement past the server, with `?` for each parameter, constraints between tables not minded, and returns the rows. */
   execute(statement: string, parameters?: readonly Value[]): Promise<readonly Row[]>
 }>
+
+type Execute = (statement: string, parameters: readonly Value[]) => Promise<readonly Row[]>
 
 /** A database engine that the same tests run on. */
 export type TestEngine = Readonly<{ name: string; skip: false | string; fresh(t: Test): Promise<TestDatabase> }>
@@ -47,14 +51,15 @@ const SQLITE: TestEngine = {
     const folder = mkdtempSync(join(tmpdir(), 'signing-server-store-'))
     t.teardown(() => rmSync(folder, { recursive: true, force: true }))
     const path = join(folder, 'signing.db')
-    return testDatabase(t, async () => await openSqliteEngine(path), async (statement, parameters) => {
+    const execute: Execute = async (statement, parameters) => {
       const database = new DatabaseSync(path, { timeout: 5000, enableForeignKeyConstraints: false })
       try {
         return database.prepare(statement).all(...(parameters as readonly SQLInputValue[])).map((row) => ({ ...row })) as Row[]
       } finally {
         database.close()
       }
-    })
+    }
+    return testDatabase(t, { location: { url: `sqlite:${path}` }, engine: async () => await openSqliteEngine(path), execute })
   },
 }
 
@@ -73,12 +78,13 @@ const POSTGRES: TestEngine = {
     const location = { ...(parseStoreUrl(url) as PostgresUrl), passwordFile, ca }
     let raw: Promise<Client> | undefined
     t.teardown(async () => await (await raw)?.end())
-    return testDatabase(t, async () => await openPostgres(location), async (statement, parameters) => {
+    const execute: Execute = async (statement, parameters) => {
       raw ??= connectRaw(location)
       let count = 0
       const { rows } = await (await raw).query<Record<string, unknown>>(statement.replaceAll('?', () => `$${++count}`), [...parameters])
       return rows.map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, BIGINTS.has(name) ? Number(value) : value]))) as Row[]
-    })
+    }
+    return testDatabase(t, { location: { url, passwordFile, ca }, engine: async () => await openPostgres(location), execute })
   },
 }
 
@@ -93,8 +99,9 @@ async function connectRaw({ host, port, user, database, passwordFile, ca }: Post
 /** The engines that the same tests run on. */
 export const ENGINES: readonly TestEngine[] = [SQLITE, POSTGRES]
 
-function testDatabase(t: Test, engine: TestDatabase['engine'], execute: (statement: string, parameters: readonly Value[]) => Promise<readonly Row[]>): TestDatabase {
+function testDatabase(t: Test, { location, engine, execute }: Pick<TestDatabase, 'location' | 'engine'> & Readonly<{ execute: Execute }>): TestDatabase {
   return {
+    location,
     engine,
     open: async (opening) => {
       const store = await openOver(await engine(), opening)

@@ -27,7 +27,7 @@ export type Place = Readonly<{
 }>
 
 /** `release-bot` as a member of `clients` that may do everything: digests alone too, and see the signatures of all. */
-export const TRUSTED_BOT: ConfigMembers = { name: 'release-bot', match: { san: 'URI:urn:example:release-bot' }, allow: OPERATIONS, keys: ['1001'], roots: ['nim'], digestOnly: true, sees: 'all' }
+export const TRUSTED_BOT: ConfigMembers = { name: 'release-bot', match: { san: 'URI:urn:example:release-bot' }, allow: OPERATIONS, keys: ['1001'], roots: ['nim'], digestOnly: true, resign: true, sees: 'all' }
 
 let pair: ReturnType<typeof rsaKeyPair> | undefined
 const signingKey = () => (pair ??= rsaKeyPair())

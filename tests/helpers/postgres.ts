@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Client } from 'pg'
+import { FULL } from './full-size.ts'
 import type { Test } from 'tap'
 import { freePort, startDaemon, type Daemon } from './daemon.ts'
 import { testPki } from './pki.ts'
@@ -13,7 +14,7 @@ import { testPki } from './pki.ts'
 const BIN = globSync('/usr/lib/postgresql/*/bin/initdb').map((path) => dirname(path)).sort().at(-1)
 
 /** Why a test of PostgreSQL cannot run here, or false; for the `skip` of a test. */
-export const NO_POSTGRES: string | false = BIN === undefined ? 'skipped: postgresql is not installed' : false
+export const NO_POSTGRES: string | false = BIN === undefined ? 'skipped: postgresql is not installed' : FULL ? false : 'skipped: PostgreSQL is part of npm run test:full'
 
 /** A database of its own, owned by a role that is nothing else. */
 export type Database = Readonly<{

@@ -94,7 +94,7 @@ void t.test('each way in which the command can fail has its code, and the server
   putPackage(server.root, 'PkgA', { filesets: [{ fileset: 'PkgA.rte', vrmf: '1.0.0.0' }, { fileset: 'PkgA.adt', vrmf: '7.3.2.10' }] })
   for (const [fault, want] of FAULTS) {
     setFaults(server, fault)
-    const answer = await client.trySign({ path: path(server) })
+    const answer = await client.trySign({ path: path(server), force: true })
     t.equal(answer.status === 200 ? 'OK' : problemIn(answer).code, want, fault)
     if (answer.status === 200) t.ok(isSignatureOf((JSON.parse(answer.text) as Awaited<ReturnType<typeof client.sign>>).signatures['PkgA.1.0.0.0.bff'] as Signature, path(server), server.publicKey))
     for (const leak of [PRINTED, server.folder, 'xxxx', 'Segmentation']) t.notOk(answer.text.replaceAll(path(server), '').includes(leak), `${fault} shows no ${leak}`)
@@ -152,12 +152,12 @@ void t.test('covers: unverified signs what cannot be verified, and says so in ea
   const answer = await client.sign({ path: path(server) })
   t.match(answer, { signatures: { 'PkgA.1.0.0.0.bff': { covers: 'unverified' } }, warnings: [{ code: 'SIGNATURE_UNVERIFIED', detail: /1001/ }] })
   t.notOk(isSignatureOf(answer.signatures['PkgA.1.0.0.0.bff'] as Signature, path(server), server.publicKey))
-  t.match(await client.signEvents({ path: path(server) }), [{}, {}, { event: 'warning', warning: { code: 'SIGNATURE_UNVERIFIED' } }, { event: 'end' }])
+  t.match(await client.signEvents({ path: path(server), force: true }), [{}, {}, { event: 'warning', warning: { code: 'SIGNATURE_UNVERIFIED' } }, { event: 'end' }])
   for (const ask of ['/keys', '/keys/1001']) t.match((await client.ask(ask)).text, '"covers":"unverified"')
   const [line] = await server.logged(({ msg }) => msg === 'signed package')
   t.equal(line?.['covers'], 'unverified')
   setFaults(server, 'wrong-package')
-  t.match(problemIn(await client.trySign({ path: path(server) })), { code: 'SIGNER_RECORD_MISMATCH' }, 'everything but the signature is still checked')
+  t.match(problemIn(await client.trySign({ path: path(server), force: true })), { code: 'SIGNER_RECORD_MISMATCH' }, 'everything but the signature is still checked')
 })
 
 void t.test('covers must be chosen by name: without it the server does not start', async (t) => {

@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
 import { createClient, verifyReceipt, type FoundSignature } from '../../sdk/index.ts'
 import { sign as signWith, type Said } from '../cli/harness.ts'
+import { count } from '../helpers/full-size.ts'
 import { putPackages } from '../helpers/packages.ts'
 import { testPki } from '../helpers/pki.ts'
 import type { Place } from '../helpers/place.ts'
@@ -82,7 +83,7 @@ void t.test('an idempotency key on the command line names the request, and --for
 void t.test('a client whose server is killed in the middle gets each event once, from the server that comes back', async (t) => {
   const { server } = await bench(t)
   putPackages(server.root, 40)
-  await using client = createClient({ baseUrl: server.url, ca, cert, key, retry: { tries: 20, maxMs: 2000 } })
+  await using client = createClient({ baseUrl: server.url, ca, cert, key, retry: { tries: 20 } })
   const names: string[] = []
   let back: Promise<unknown> | undefined
   for await (const event of client.signEvents({ path: server.root })) {
@@ -141,7 +142,7 @@ void t.test('an audit says what somebody did to the database while the server wa
     ['an entry of the log is edited', (db) => db.exec("UPDATE log_leaves SET entry = replace(entry, 'release-bot', 'nobody') WHERE leaf_index = 4"), /^history was rewritten: /m, /^tile-differs: entry 4 is not the one that the tree was made of\nroot-differs: /],
     ['an entry of the log is deleted', (db) => db.exec('DELETE FROM log_leaves WHERE leaf_index = 1'), /^it cannot be told whether history was rewritten: /m, /^unreadable: the log cannot be read to its end: /],
   ]
-  for (const [name, change, sentence, finding] of tamperings) {
+  for (const [name, change, sentence, finding] of tamperings.slice(0, count(1, tamperings.length))) {
     await restart(() => put(change))
     const { status, stdout } = await sign('log', 'audit')
     t.equal(status, 1, name)

@@ -49,7 +49,7 @@ void t.test('original fault: the newest file of the working directory was taken 
   t.ok(isSignatureOf(signature, path, server.publicKey))
   t.match(signature.records, [{ package: 'PkgA' }])
   setFaults(server, 'elsewhere')
-  t.equal(problemIn(await client.trySign({ path })).code, 'SIGNER_NO_RECORD', 'a good signature file under another name is nobody\'s')
+  t.equal(problemIn(await client.trySign({ path, force: true })).code, 'SIGNER_NO_RECORD', 'a good signature file under another name is nobody\'s')
   setFaults(server)
   mkdirSync(join(server.root, 'many'))
   const names = putPackages(join(server.root, 'many'), 6)

@@ -15,7 +15,7 @@ import { clientOf, problemIn } from '../helpers/client.ts'
 import { count, FULL } from '../helpers/full-size.ts'
 import { packageSource } from '../helpers/packages.ts'
 import { testPki } from '../helpers/pki.ts'
-import { makePlace, type ConfigMembers } from '../helpers/place.ts'
+import { makePlace, TRUSTED_BOT, type ConfigMembers } from '../helpers/place.ts'
 import { eventually } from '../helpers/processes.ts'
 import { startServer, type TestServer } from '../helpers/server.ts'
 
@@ -200,7 +200,7 @@ async function growthOf(t: Test, server: TestServer, { sizeBytes, times }: Reado
   const sampler = setInterval(() => (most = Math.max(most, residentBytes(server))), 10)
   try {
     await Promise.all(Array.from({ length: times }, async (_, index) => {
-      const source = packageSource(`Pkg${index}`, { payload: [{ path: '/usr/data', size: sizeBytes }] })
+      const source = packageSource(`Pkg${index}.${sizeBytes}`, { payload: [{ path: '/usr/data', size: sizeBytes }] })
       const hash = createHash('sha256')
       let total = 0
       const chunks = function* () {
@@ -229,7 +229,7 @@ void t.test(`an upload of ${large} MiB, and four of ${count(50, 100)} MB at once
 })
 
 void t.test('a package that is written to while it is read is signed as it was at one moment, or refused', { timeout: 120_000 }, async (t) => {
-  const server = await startServer(t)
+  const server = await startServer(t, { config: { clients: [TRUSTED_BOT] } })
   const client = await clientOf(t, server.url)
   const size = 8 * MIB
   const [zeros, ones] = [0, 1].map((byte) => writePackage(packageSource('PkgA', { payload: [{ path: '/usr/PkgA/data', bytes: Buffer.alloc(size, byte) }] }))) as [Buffer, Buffer]
@@ -251,7 +251,7 @@ void t.test('a package that is written to while it is read is signed as it was a
   })()
   const outcomes = new Map<string, number>()
   for (let attempt = 0; attempt < count(40, 400); attempt += 1) {
-    const answer = await client.trySign({ path })
+    const answer = await client.trySign({ path, resign: true })
     const outcome = answer.status === 200 ? ((JSON.parse(answer.text) as SignAnswer).signatures['PkgA.bff']?.sha256 as string) : problemIn(answer).code
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
   }
@@ -259,6 +259,6 @@ void t.test('a package that is written to while it is read is signed as it was a
   await writing
   t.strictSame([...outcomes.keys()].filter((outcome) => outcome !== 'FILE_CHANGED' && !stable.has(outcome)), [])
   t.ok(outcomes.has('FILE_CHANGED'), JSON.stringify([...outcomes.values()]))
-  const last = (await client.sign({ path })).signatures['PkgA.bff'] as Signature
+  const last = (await client.sign({ path, resign: true })).signatures['PkgA.bff'] as Signature
   t.ok(isSigned(server, readFileSync(path), last))
 })

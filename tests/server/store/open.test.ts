@@ -5,6 +5,7 @@ import t from 'tap'
 import { formatVerifierKey, makeVerifierKey, parseSignatureFile } from '../../../formats/index.ts'
 import { openDatabase } from '../../../server/store/open-database.ts'
 import { openStore } from '../../../server/store/open.ts'
+import { ENGINES } from '../../helpers/engines.ts'
 import { KEEP_MS, openTestStore, recording, TEST_LOG } from '../../helpers/store.ts'
 
 function freshLocation(test: Pick<typeof t, 'testdir'>) {
@@ -12,21 +13,31 @@ function freshLocation(test: Pick<typeof t, 'testdir'>) {
   return { path: join(folder, 'signing.db'), signatureFile: join(folder, 'signatures') }
 }
 
-void t.test('openStore opens a database in a thread of its own, and closing it ends the thread', async (t) => {
+for (const { name, skip, fresh } of ENGINES) {
+  void t.test(`${name}: openStore opens a database in a thread of its own, and closing it ends the thread`, { skip }, async (t) => {
+    const { location } = await fresh(t)
+    const store = await openStore({ ...location, identity: TEST_LOG, keepMs: KEEP_MS })
+    const { subject, signature } = recording()
+    const recorded = await store.record(subject, signature)
+    t.match(recorded, { kind: 'recorded', signature: { id: signature.id, receipt: { index: 0 } } })
+    t.match(await store.get(signature.id), { signature, client: 'release-bot' })
+    t.match(await store.lookUp(subject), { kind: 'signed', signature: { replayed: true } })
+    t.ok(Buffer.isBuffer(await store.tile({ level: 0, index: 0, width: 1 })))
+    t.ok(Buffer.isBuffer(await store.entries({ index: 0, width: 1 })))
+    t.equal(await store.tile({ level: 0, index: 1, width: 1 }), undefined)
+    t.strictSame(await store.signedAmong('nim', [{ relativePath: 'ppc/PkgA.bff', sizeBytes: 51_200, modifiedAtMs: 1_375_425_475_000 }]), new Set(['ppc/PkgA.bff']))
+    t.match(await store.audit(), { intact: true })
+    await store.close()
+    const database = await openDatabase({ ...location, identity: TEST_LOG, keepMs: KEEP_MS })
+    t.match(await database.get(signature.id), { signature, client: 'release-bot' }, 'and is the same without one')
+    await database.close()
+  })
+}
+
+void t.test('a store without a signature file makes none, and a URL of another database is a mistake of the program', async (t) => {
   const { path, signatureFile } = freshLocation(t)
-  const store = await openStore({ url: `sqlite:${path}`, identity: TEST_LOG, keepMs: KEEP_MS })
-  const { subject, signature } = recording()
-  const recorded = await store.record(subject, signature)
-  t.match(recorded, { kind: 'recorded', signature: { id: signature.id, receipt: { index: 0 } } })
-  t.match(await store.get(signature.id), { signature, client: 'release-bot' })
-  t.match(await store.lookUp(subject), { kind: 'signed', signature: { replayed: true } })
-  t.ok(Buffer.isBuffer(await store.tile({ level: 0, index: 0, width: 1 })))
-  t.ok(Buffer.isBuffer(await store.entries({ index: 0, width: 1 })))
-  t.equal(await store.tile({ level: 0, index: 1, width: 1 }), undefined)
-  t.strictSame(await store.signedAmong('nim', [{ relativePath: 'ppc/PkgA.bff', sizeBytes: 51_200, modifiedAtMs: 1_375_425_475_000 }]), new Set(['ppc/PkgA.bff']))
-  t.match(await store.audit(), { intact: true })
+  await (await openTestStore(path)).close()
   t.equal(statSync(signatureFile, { throwIfNoEntry: false }), undefined)
-  await store.close()
   t.equal(statSync(`${path}-wal`, { throwIfNoEntry: false }), undefined, 'closed clean')
   await t.rejects(openStore({ url: 'mysql://localhost/signing', identity: TEST_LOG, keepMs: KEEP_MS }), { code: 'INTERNAL' })
 })

@@ -68,14 +68,20 @@ function others(value: Value, isUnique: boolean): Value[] {
   return FULL ? [changed, `${value}x`, `${value} `, `${value}\n`, ...(value === '' ? [] : [''])] : [changed]
 }
 
-/** Every column of a row with its value and another one. */
-function changesOf(table: TableName, row: Row): (readonly [string, Value, Value])[] {
+/** Every column of a row with its value and another one, or several: of the leaves, which are hundreds, one, and in a quick run those of the last row alone. */
+function changesOf(table: TableName, row: Row, isLast: boolean): (readonly [string, Value, Value])[] {
+  const changes = allChangesOf(table, row)
+  if (isLast) return changes
+  return FULL ? changes.filter(([column], at) => table !== 'log_leaves' || changes[at - 1]?.[0] !== column) : []
+}
+
+function allChangesOf(table: TableName, row: Row): (readonly [string, Value, Value])[] {
   return Object.entries(row).flatMap(([column, value]) => others(value, keyOf(table).includes(column) || column === 'leaf_index').map((other) => [column, value, other] as const))
 }
 
-/** The last row; all in a full run. */
+/** All rows, but of hundreds only some in a quick run. */
 function sample(rows: readonly Row[]): readonly Row[] {
-  return FULL ? rows : rows.slice(-1)
+  return FULL || rows.length < 50 ? rows : rows.slice(-2)
 }
 
 for (const { name: engine, skip, fresh } of ENGINES) {
@@ -83,11 +89,12 @@ for (const { name: engine, skip, fresh } of ENGINES) {
     const { database, store } = await filled(t, fresh)
     const names = (table: TableName, tables: readonly string[]) => tables.includes(table) || (table === 'log_head' && tables.includes('STORE_FAILED'))
     for (const table of TABLES) {
-      for (const row of sample(await rowsOf(database, table))) {
+      const rows = sample(await rowsOf(database, table))
+      for (const [at, row] of rows.entries()) {
         await deleteRow(database, table, row)
         t.ok(names(table, await verdict(store)), `${table}: a deleted row`)
         await insertRow(database, table, row)
-        for (const [column, value, other] of changesOf(table, row)) {
+        for (const [column, value, other] of changesOf(table, row, at === rows.length - 1)) {
           await changeRow(database, table, row, { [column]: other })
           const tables = await verdict(store)
           if (!names(table, tables)) t.fail(`${table}.${column}: ${String(value)} became ${String(other)}, and the audit says ${tables.join()}`)
