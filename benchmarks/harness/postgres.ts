@@ -38,7 +38,7 @@ async function start({ folder, opened }: Bench): Promise<Postgres> {
     createDatabase: async (name) => {
       const database = name.replaceAll(/[^a-z0-9]/g, '_')
       await run(join(programs, 'createdb'), ['--host=127.0.0.1', `--port=${port}`, '--username=signing', database], identity)
-      return `postgres://signing@127.0.0.1:${port}/${database}`
+      return `postgres://signing@127.0.0.1:${port}/${database}?sslmode=disable`
     },
   }
 }

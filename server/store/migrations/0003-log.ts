@@ -111,5 +111,4 @@ async function createIndexes(schema: SchemaModule): Promise<void> {
   // Few among very many: what is looked up by kind at a start.
   await schema.createIndex('log_leaves_kind').on('log_leaves').columns(['kind', 'leaf_index']).where('kind' as never, 'in', [sql.lit('key'), sql.lit('configuration')] as never).execute()
   await schema.createIndex('answers_expiry').on('answers').column('expires_at_ms').execute()
-  await schema.createIndex('answers_running').on('answers').column('lease_until_ms').where('state' as never, '=', sql.lit('running')).execute()
 }
