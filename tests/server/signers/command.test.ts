@@ -51,7 +51,7 @@ async function bench(t: Test, faults: readonly string[] = [], changes: Changes =
     await signable.file.handle.close()
     rmSync(dir, { recursive: true })
   })
-  const log = (): LogEntry[] => (existsSync(logFile) ? readFileSync(logFile, 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line)) : [])
+  const log = (): LogEntry[] => (existsSync(logFile) ? readFileSync(logFile, 'utf8').split('\n').slice(0, -1).map((line) => JSON.parse(line)) : [])
   return { dir, workDir, signer, signable, log }
 }
 
