@@ -1,4 +1,4 @@
-import { enableCompileCache } from 'node:module'
+import { enableCompileCache, flushCompileCache } from 'node:module'
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -13,4 +13,13 @@ export function keepCompiled(url: string): void {
   enableCompileCache(folder)
   // Threads read it from here; a child gets an environment of its own.
   process.env['NODE_COMPILE_CACHE'] = folder
+}
+
+/**
+ * Writes down what was compiled so far, and what worker threads run, before there is one: a thread that finds everything there does not load
+ * the stripper. Nothing where nothing is kept.
+ */
+export async function shareCompiled(): Promise<void> {
+  await import('./worker-thread.ts')
+  flushCompileCache()
 }

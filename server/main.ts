@@ -18,8 +18,9 @@ if (isTooOld) {
 }
 
 async function start(): Promise<void> {
-  const { keepCompiled } = await import('./compile-cache.ts')
+  const { keepCompiled, shareCompiled } = await import('./compile-cache.ts')
   keepCompiled(import.meta.url)
   const { runCommand } = await import('./command.ts')
+  await shareCompiled()
   process.exitCode = await runCommand(process.argv.slice(2))
 }

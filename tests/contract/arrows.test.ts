@@ -6,7 +6,7 @@ import { test } from 'tap'
 
 /** From the bottom to the top: a file may import what stands below it, and its own folder. `docs/architecture.md` explains the rooms. */
 const SERVER_ORDER: readonly (readonly string[])[] = [
-  ['server/errors.ts', 'server/emit-file.ts', 'server/compile-cache.ts'],
+  ['server/errors.ts', 'server/emit-file.ts'],
   ['server/schemas'],
   ['server/config', 'server/threads'],
   ['server/identity', 'server/roots'],
@@ -18,7 +18,7 @@ const SERVER_ORDER: readonly (readonly string[])[] = [
   ['server/app.ts', 'server/admin.ts', 'server/stopping.ts'],
   ['server/process.ts', 'server/worker-thread.ts', 'server/development'],
   ['server/banner.ts', 'server/emit-openapi.ts'],
-  ['server/command.ts'],
+  ['server/command.ts', 'server/compile-cache.ts'],
   ['server/main.ts'],
 ]
 

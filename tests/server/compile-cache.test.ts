@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t from 'tap'
-import { keepCompiled } from '../../server/compile-cache.ts'
+import { keepCompiled, shareCompiled } from '../../server/compile-cache.ts'
 
 void t.test('a checkout keeps what it compiled beside its dependencies; what was built keeps nothing', async (t) => {
   const before = process.env['NODE_COMPILE_CACHE']
@@ -15,4 +15,8 @@ void t.test('a checkout keeps what it compiled beside its dependencies; what was
   t.equal(process.env['NODE_COMPILE_CACHE'], undefined)
   keepCompiled(pathToFileURL(join(folder, 'server', 'main.ts')).href)
   t.equal(process.env['NODE_COMPILE_CACHE'], join(folder, 'node_modules', '.cache', 'signing-server'))
+})
+
+void t.test('what worker threads run is loaded and written down without a thread', async (t) => {
+  await t.resolves(shareCompiled())
 })
