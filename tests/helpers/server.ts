@@ -76,9 +76,11 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
 
 /** Runs `server/main.ts` with arguments. It ends with the test, whatever happens. */
 export function runServer(t: Test, args: readonly string[], { uid, environment }: Pick<ServerOptions, 'uid' | 'environment'> = {}): ServerProcess {
-  // A clean environment: the loaders of the test runner have no place in a server whose memory and speed are measured.
   const env = { PATH: process.env['PATH'] ?? '', ...environment }
-  const child = spawn(process.execPath, [MAIN, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'], ...(uid === undefined ? {} : { uid, gid: uid }) })
+  // A clean environment: the loaders of the test runner, which it hands on to whatever node it sees started, have no place in a server whose
+  // memory and speed are measured.
+  const clean = ['-i', ...Object.entries(env).map(([name, value]) => `${name}=${value}`), process.execPath, MAIN, ...args]
+  const child = spawn('env', clean, { stdio: ['ignore', 'pipe', 'pipe'], ...(uid === undefined ? {} : { uid, gid: uid }) })
   const exited = once(child, 'close').then(([code, signal]): Exit => ({ code, signal }))
   endWithTest(t, child, exited)
   const output = readOutput(child)
