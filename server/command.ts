@@ -18,8 +18,12 @@ export type CommandIo = Readonly<{ print: (text: string) => void; complain: (tex
 const PROCESS_IO: CommandIo = {
   print: (text) => void process.stdout.write(text),
   complain: (text) => void process.stderr.write(text),
-  // Under npm run the working directory is the package's; a path on the command line means the one the person stands in.
-  cwd: process.env['INIT_CWD'] ?? process.cwd(),
+  cwd: workingFolder(process.env),
+}
+
+/** Returns the folder that a path on the command line is meant from: under npm run, whose own is the package's, the one the person stands in. */
+export function workingFolder(environment: Readonly<Record<string, string | undefined>>): string {
+  return environment['INIT_CWD'] ?? process.cwd()
 }
 
 /** Runs the `signing-server` command and resolves with its exit status: 0, 1 for what could not be started, 2 for wrong usage. */

@@ -15,11 +15,7 @@ export function keepCompiled(url: string): void {
   process.env['NODE_COMPILE_CACHE'] = folder
 }
 
-/**
- * Writes down what was compiled so far, and what worker threads run, before there is one: a thread that finds everything there does not load
- * the stripper. Nothing where nothing is kept.
- */
-export async function shareCompiled(): Promise<void> {
-  await import('./worker-thread.ts')
+/** Writes down what was compiled so far, before there is a thread that needs it too. */
+export function shareCompiled(): void {
   flushCompileCache()
 }

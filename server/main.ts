@@ -21,6 +21,6 @@ async function start(): Promise<void> {
   const { keepCompiled, shareCompiled } = await import('./compile-cache.ts')
   keepCompiled(import.meta.url)
   const { runCommand } = await import('./command.ts')
-  await shareCompiled()
+  shareCompiled()
   process.exitCode = await runCommand(process.argv.slice(2))
 }

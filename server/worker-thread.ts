@@ -1,4 +1,5 @@
 import { parentPort } from 'node:worker_threads'
+import type { MessagePort } from 'node:worker_threads'
 import { verifyMessage } from '../formats/index.ts'
 import { signMessage } from './keys/message-key.ts'
 import type { SignMessageTask } from './keys/message-key.ts'
@@ -12,7 +13,7 @@ import { serveTasks } from './threads/serve.ts'
 type Task = ReadTask | SignTask | SignMessageTask
 
 // The body of a worker thread: everything that would keep the event loop waiting, reading and hashing files and making signatures.
-serveTasks(parentPort, (task) => perform(task as Task))
+serveTasks(parentPort as MessagePort, (task) => perform(task as Task))
 
 function perform(task: Task): PackageInfo | Examined | Buffer | boolean {
   switch (task.kind) {

@@ -10,10 +10,10 @@ export type TaskReply = Readonly<{ kind: 'done'; value: unknown } | { kind: 'fai
 
 /**
  * Answers every task that arrives on `port` with the result of `work`, one after the other. `work` is synchronous on purpose:
- * a thread has nothing else to do, and the pool relies on replies in the order of the tasks. Without a port, which is outside of a thread, nothing arrives.
+ * a thread has nothing else to do, and the pool relies on replies in the order of the tasks.
  */
-export function serveTasks(port: MessagePort | null, work: (task: unknown) => unknown): void {
-  port?.on('message', (task: unknown) => port.postMessage(attempt(work, task)))
+export function serveTasks(port: MessagePort, work: (task: unknown) => unknown): void {
+  port.on('message', (task: unknown) => port.postMessage(attempt(work, task)))
 }
 
 /** Returns the error behind a fault, as the thread threw it; what was not a SigningError comes as `INTERNAL` with its text as `cause`. */

@@ -5,7 +5,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { basename, join, resolve } from 'node:path'
 import { connect } from 'node:tls'
 import t from 'tap'
-import { runCommand, startFault } from '../../server/command.ts'
+import { runCommand, startFault, workingFolder } from '../../server/command.ts'
 import { setUpDevelopment } from '../../server/development/set-up.ts'
 import { makePlace } from '../helpers/place.ts'
 import { eventually } from '../helpers/processes.ts'
@@ -123,4 +123,9 @@ void t.test('the command complains on standard error and ends with its status', 
   t.strictSame(await exited, [1, null])
   t.equal(out(), '')
   t.match(err(), /^the configuration has a fault:\n.*keys\[0\]\.path: others may read .*chmod 600 it\n$/)
+})
+
+void t.test('a path is meant from where the person stands, also under npm run', async (t) => {
+  t.equal(workingFolder({ INIT_CWD: '/where/they/stand' }), '/where/they/stand')
+  t.equal(workingFolder({}), process.cwd())
 })

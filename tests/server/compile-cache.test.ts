@@ -17,6 +17,6 @@ void t.test('a checkout keeps what it compiled beside its dependencies; what was
   t.equal(process.env['NODE_COMPILE_CACHE'], join(folder, 'node_modules', '.cache', 'signing-server'))
 })
 
-void t.test('what worker threads run is loaded and written down without a thread', async (t) => {
-  await t.resolves(shareCompiled())
+void t.test('what is compiled by then is written down', async (t) => {
+  t.doesNotThrow(shareCompiled)
 })

@@ -1,4 +1,5 @@
 import { parentPort } from 'node:worker_threads'
+import type { MessagePort } from 'node:worker_threads'
 import { SigningError } from '../../../server/errors.ts'
 import { serveTasks } from '../../../server/threads/serve.ts'
 
@@ -31,4 +32,4 @@ function hold(cells: Int32Array): string {
   return 'released'
 }
 
-serveTasks(parentPort, (task) => perform(task as SampleTask))
+serveTasks(parentPort as MessagePort, (task) => perform(task as SampleTask))
