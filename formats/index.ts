@@ -48,6 +48,8 @@ export { formatEntry, parseEntry } from './log/entry.ts'
 export type {
   ConfigurationEntry, EntryRecord, FailureEntry, KeyEntry, LogEntry, RefusalEntry, SignatureEntry, StartEntry, StopEntry,
 } from './log/entry.ts'
+export { signatureEntry } from './log/signature-entry.ts'
+export type { LoggedSignature, SignatureParties } from './log/signature-entry.ts'
 export { formatVerifierKey, makeVerifierKey, parseVerifierKey } from './log/verifier-key.ts'
 export type { VerifierKey } from './log/verifier-key.ts'
 export { NOTE_BYTES_MAX, formatNote, parseNote, signText, verifyNote } from './log/note.ts'

@@ -1,5 +1,5 @@
 import {
-  FormatError, formatEntry, parseEntry, parseProof, parseVerifierKey, verifyProof as verifyLogProof,
+  FormatError, formatEntry, parseEntry, parseProof, parseVerifierKey, signatureEntry, verifyProof as verifyLogProof,
   type FormatErrorCode, type LogEntry, type LogProof, type SignatureEntry, type VerifierKey,
 } from '../formats/index.ts'
 import type { Signature } from './generated/schema.ts'
@@ -68,18 +68,11 @@ function judged<E extends LogEntry>(prove: () => Proven<E>): Proven<E> {
 
 /** Returns the members in which an entry of the log says something else than a signature; `records` for the list as a whole. */
 export function differingMembers(signature: Signature, entry: SignatureEntry): readonly string[] {
-  const expected = entryOf(signature, entry)
+  // As far as the signature tells: for whom it was made and what it replaces stands in the log alone.
+  const expected = signatureEntry(signature, entry)
   const { records: _records, ...flat } = expected
   const differing = Object.entries(flat).filter(([name, value]) => entry[name as keyof typeof flat] !== value).map(([name]) => name)
   return differing.length > 0 || sameRecords(signature, expected, entry) ? differing : ['records']
-}
-
-/** The entry that the log should have, as far as the signature tells: for whom it was made and what it replaces stands in the log alone. */
-function entryOf(signature: Signature, { client, spki, replaces }: SignatureEntry): Extract<SignatureEntry, { records: unknown }> {
-  const { id, filename, sha256, sizeBytes, keyid, algorithm, covers, source, format, signedAt: at, signature: value } = signature
-  const records = signature.records.map(({ package: name, fileset, vrmf, ftype, timestamp, signature: own }) =>
-    ({ package: name, fileset, vrmf, ftype, timestamp, ...(own === value ? {} : { signature: own }) }))
-  return { kind: 'signature', at, client, spki, id, filename, sha256, sizeBytes, keyid, algorithm, covers, source, format, signature: value, ...(replaces === undefined ? {} : { replaces }), records }
 }
 
 /** A long list of records is in the log as its digest, so the bytes of the entries are compared. */

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import type { LogEntry, SignatureEntry } from '../../formats/index.ts'
+import { signatureEntry } from '../../formats/index.ts'
 import type { Receipt } from '../schemas/receipt.ts'
 import type { Signature } from '../schemas/signature.ts'
 import { levelChanges, obstacleOf, readPast, takenLevel, type Obstacle } from './guard.ts'
@@ -31,7 +31,9 @@ export async function recordAll(ledger: Ledger, leaves: Leaves, recordings: read
     const { subject, signature } = recording
     const obstacle = obstacleOf(subject, past)
     if (obstacle !== undefined) return obstacle
-    const leafIndex = leaves.add(entryOf(recording, subject.resign ? takenLevel(subject, past)?.earlier : undefined))
+    const { client, spkiSha256: spki } = subject.recipient
+    const replaces = subject.resign ? takenLevel(subject, past)?.earlier : undefined
+    const leafIndex = leaves.add(signatureEntry(signature, { client, spki, ...(replaces === undefined ? {} : { replaces }) }))
     const { added, replaced } = levelChanges(subject, signature, past)
     for (const row of added) levels.set(row.level, { row, isNew: true })
     for (const row of replaced) levels.set(row.level, { row, isNew: levels.get(row.level)?.isNew ?? false })
@@ -85,15 +87,6 @@ export async function writeLatest(ledger: Ledger, files: readonly Readonly<{ fil
     for (const { relative_path } of there) await ledger.remove('latest_signatures', { root, relative_path })
     await ledger.insert('latest_signatures', group)
   }
-}
-
-function entryOf({ subject: { recipient }, signature: made }: Recording, replaces: string | undefined): LogEntry {
-  const { id, filename, sha256, sizeBytes, keyid, algorithm, covers, source, format, signature, signedAt, records } = made
-  const entry: SignatureEntry = {
-    kind: 'signature', at: signedAt, client: recipient.client, spki: recipient.spkiSha256, id, filename, sha256, sizeBytes, keyid, algorithm, covers, source, format, signature,
-    records: records.map(({ package: name, fileset, vrmf, ftype, timestamp, signature: own }) => ({ package: name, fileset, vrmf, ftype, timestamp, ...(own === signature ? {} : { signature: own }) })),
-  }
-  return replaces === undefined ? entry : { ...entry, replaces }
 }
 
 function recorded({ recording: { signature: { records, ...signature } } }: Accepted, receipt: Receipt): RecordResult {

@@ -7,7 +7,7 @@ import * as formats from '../../formats/index.ts'
 const LOG_NAMES = [
   'ENTRY_BYTES_MAX', 'HASH_BYTES', 'NOTE_BYTES_MAX', 'PROOF_BYTES_MAX', 'TILE_WIDTH', 'appendLeaves', 'consistencyNodes', 'consistencyProof', 'createTileReader', 'emptyRange', 'formatBundle',
   'formatCheckpoint', 'formatEntry', 'formatNote', 'formatProof', 'formatTilePath', 'formatVerifierKey', 'hashLeaf', 'hashNode', 'inclusionNodes', 'inclusionProof', 'makeVerifierKey', 'openCheckpoint',
-  'parseBundle', 'parseCheckpoint', 'parseEntry', 'parseNote', 'parseProof', 'parseTile', 'parseTilePath', 'parseVerifierKey', 'rangeNodes', 'rangeRoot', 'readRange', 'signCheckpoint', 'signText',
+  'parseBundle', 'parseCheckpoint', 'parseEntry', 'parseNote', 'parseProof', 'parseTile', 'parseTilePath', 'parseVerifierKey', 'rangeNodes', 'rangeRoot', 'readRange', 'signCheckpoint', 'signText', 'signatureEntry',
   'tileInTree', 'tilesOfNodes', 'tilesOfTree', 'verifyConsistency', 'verifyInclusion', 'verifyNote', 'verifyProof',
 ]
 
