@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { setFlagsFromString } from 'node:v8'
+import { keepHeapSmall } from './small-heap.ts'
 
 // This file must parse on old versions of Node, so that they can say what they lack: no top-level await, no new syntax.
 const isTooOld = process.versions.node.localeCompare('24.2.0', 'en', { numeric: true }) < 0
@@ -7,12 +7,7 @@ if (isTooOld) {
   console.error(`signing-server needs Node 24.2 or newer and this is Node ${process.versions.node}; install Node 24 or newer and try again`)
   process.exitCode = 1
 } else {
-  // Before anything is loaded: the heap stays as small as it can be. Otherwise start-up alone leaves some 60 MB resident that nothing
-  // uses again; what costs time here is OpenSSL's work, not JavaScript's.
-  setFlagsFromString('--semi-space-growth-factor=1')
-  setFlagsFromString('--optimize-for-size')
-  // WebAssembly is what strips the types, once per file and thread: not worth the memory of a second compiler.
-  setFlagsFromString('--liftoff-only')
+  keepHeapSmall()
   // What it does not catch itself ends the process with its stack and status 1, as Node does.
   void start()
 }

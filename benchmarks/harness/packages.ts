@@ -12,9 +12,10 @@ const FRAME_BYTES = 2 * KIB
 /** A folder of packages of one size. `paths` in name order. */
 export type Packages = Readonly<{ directory: string; paths: readonly string[]; count: number; sizeBytes: number }>
 
-/** The source of a package of about `sizeBytes`, one fileset, its payload zeros. */
+/** The source of a package of about `sizeBytes`, one fileset, its payload zeros. A level has one content, so each size has a level of its own. */
 export function packageSource(name: string, sizeBytes: number): PackageSource {
-  return { package: name, type: 'I', builtAt: 1_375_425_475, filesets: [{ fileset: `${name}.rte`, vrmf: '1.0.0.0' }], payload: [{ path: `/usr/${name}/data`, size: Math.max(sizeBytes - FRAME_BYTES, 0) }] }
+  const vrmf = `1.${Math.floor(sizeBytes / MIB)}.${Math.floor(sizeBytes / KIB) % KIB}.${sizeBytes % KIB}`
+  return { package: name, type: 'I', builtAt: 1_375_425_475, filesets: [{ fileset: `${name}.rte`, vrmf }], payload: [{ path: `/usr/${name}/data`, size: Math.max(sizeBytes - FRAME_BYTES, 0) }] }
 }
 
 /** The source of a package as {@link packageSource}, its payload bytes that look random and are always the same; up to some MiB. */

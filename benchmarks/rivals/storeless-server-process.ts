@@ -1,16 +1,14 @@
-import { setFlagsFromString } from 'node:v8'
 import pino from 'pino'
 import { loadConfig } from '../../server/config/load.ts'
 import { logOptions } from '../../server/http/log.ts'
 import { startServer } from '../../server/process.ts'
+import { keepHeapSmall } from '../../server/small-heap.ts'
 import type { Store } from '../../server/store/store.ts'
 
 // The same server, started as server/main.ts starts it, but for its store: this one forgets everything at once. Only what a benchmark
 // compares with; what it signs is recorded nowhere.
 
-setFlagsFromString('--semi-space-growth-factor=1')
-setFlagsFromString('--optimize-for-size')
-setFlagsFromString('--liftoff-only')
+keepHeapSmall()
 
 const nothing = async (): Promise<undefined> => undefined
 
