@@ -3,7 +3,7 @@ import type { SkipReason, Warning } from '../schemas/sign.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { LogIdentity } from './head.ts'
 import type { Ledger } from './ledger.ts'
-import { readSignatures } from './signatures.ts'
+import { readSignaturesById } from './signatures.ts'
 import type { AnswerHead, AnswerItem, Asked, Asking, ReadItem } from './store.ts'
 import type { AnswerItemRow, AnswerRow, StoreTables } from './tables.ts'
 
@@ -19,11 +19,8 @@ type When = Readonly<{ now: number; keepMs: number }>
 /** Begins a request, takes over one whose attempt has gone silent, or says what is known of it. */
 export async function askAnswer(ledger: Ledger, { client, key, fingerprint, requestId }: Asked, { now, keepMs }: When): Promise<Asking> {
   const row = await readRow(ledger.transaction, { client, key })
-  if (row !== undefined && row.expires_at_ms > now) {
-    if (row.fingerprint !== fingerprint) return { kind: 'other' }
-    if (row.state === 'finished') return await finished(ledger.transaction, row)
-    if (row.lease_until_ms > now) return { kind: 'running', retryAfterMs: row.lease_until_ms - now }
-  }
+  const known = row === undefined ? undefined : await knownOf(ledger.transaction, row, { fingerprint, now })
+  if (known !== undefined) return known
   if (row !== undefined) await forget(ledger, row)
   await ledger.insert('answers', [{
     client, idempotency_key: key, fingerprint, request_id: requestId, state: 'running', lease_until_ms: now + LEASE_MS, expires_at_ms: now + keepMs, kind: '', path: '""', warnings: '[]',
@@ -31,12 +28,18 @@ export async function askAnswer(ledger: Ledger, { client, key, fingerprint, requ
   return { kind: 'begun' }
 }
 
-/** Says what is known of a request without beginning it: undefined when it may be begun. For most requests, without a transaction. */
+/** Says what is known of a request without beginning it, and so without a transaction: undefined when it may be begun. */
 export async function peekAnswer(db: Kysely<StoreTables>, { client, key, fingerprint }: Asked, now: number): Promise<Asking | undefined> {
   const row = await readRow(db, { client, key })
-  if (row === undefined || row.expires_at_ms <= now) return undefined
+  return row === undefined ? undefined : await knownOf(db, row, { fingerprint, now })
+}
+
+/** What a row says of a request: undefined when its time is over, or its attempt has gone silent. */
+async function knownOf(db: Kysely<StoreTables>, row: AnswerRow, { fingerprint, now }: Readonly<{ fingerprint: string; now: number }>): Promise<Asking | undefined> {
+  if (row.expires_at_ms <= now) return undefined
   if (row.fingerprint !== fingerprint) return { kind: 'other' }
-  return row.state === 'finished' ? await finished(db, row) : undefined
+  if (row.state === 'finished') return await finished(db, row)
+  return row.lease_until_ms > now ? { kind: 'running', retryAfterMs: row.lease_until_ms - now } : undefined
 }
 
 /** Keeps an answer; false when the request is not this attempt's. */
@@ -80,15 +83,13 @@ export async function readItems(db: Kysely<StoreTables>, { asked: { client, key 
     .orderBy('position')
     .limit(ITEMS_PER_READ)
     .execute()
-  const ids = [...new Set(rows.flatMap(({ kind, signature_id }) => (kind === 'signed' ? [signature_id] : [])))]
-  const found = ids.length === 0 ? [] : await db.selectFrom('signatures').selectAll().where('id', 'in', ids).execute()
-  const signatures = new Map((await readSignatures(db, found, identity)).map(({ signature }) => [signature.id, signature]))
+  const signatures = await readSignaturesById(db, rows.flatMap(({ kind, signature_id }) => (kind === 'signed' ? [signature_id] : [])), identity)
   return rows.map((row): ReadItem => {
     const { listed } = row
     const name = JSON.parse(row.name) as string
     if (row.kind === 'failed') return { name, listed, kind: 'failed', code: row.code as ErrorCode, detail: JSON.parse(row.detail) as string }
     if (row.kind === 'skipped') return { name, listed, kind: 'skipped', reason: row.code as SkipReason }
-    const signature = signatures.get(row.signature_id)
+    const signature = signatures.get(row.signature_id)?.signature
     if (signature === undefined) throw new TypeError('an answer names a signature that is gone')
     return { name, listed, kind: 'signed', signature: { ...signature, filename: JSON.parse(row.detail) as string, replayed: row.replayed === 1 } }
   })

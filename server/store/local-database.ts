@@ -1,12 +1,12 @@
 import type { Kysely } from 'kysely'
-import { FormatError, formatProof, inclusionNodes, inclusionProof, tileInTree } from '../../formats/index.ts'
+import { FormatError, formatProof, inclusionNodes, inclusionProof, tileInTree, type TilePosition } from '../../formats/index.ts'
 import { peekAnswer, readItems } from './answers.ts'
 import { auditTables } from './audit.ts'
 import type { Database, Looked } from './database.ts'
 import { obstacleOf, readPast, type Obstacle } from './guard.ts'
 import { checkpointOf, rangeOf, readHead } from './head.ts'
 import { searchSignatures } from './search.ts'
-import { readSignatures, wholeMs } from './signatures.ts'
+import { isOfFile, readSignatures, readSignaturesById } from './signatures.ts'
 import type { Catalogued, Recipient, SignedFile } from './store.ts'
 import type { SignatureRow, StoreTables } from './tables.ts'
 import { readBundle, readNodes, readTile } from './tiles.ts'
@@ -34,15 +34,8 @@ export function createLocalDatabase(deps: WriteDeps): Database {
     find: async (search) => await signaturesOf(await searchSignatures(db, search)),
     signedAmong: async (root, files) => await signedAmong(db, root, files),
     checkpoint: async () => checkpointOf(rangeOf(await readHead(db)), identity),
-    tile: async (position) => {
-      const { level, index, width } = position
-      const there = tileInTree((await readHead(db)).size, level, index)
-      return there === undefined || there.width < width ? undefined : await readTile(db, position)
-    },
-    entries: async (position) => {
-      const there = tileInTree((await readHead(db)).size, 0, position.index)
-      return there === undefined || there.width < position.width ? undefined : await readBundle(db, position)
-    },
+    tile: async (position) => ((await isInLog(db, position)) ? await readTile(db, position) : undefined),
+    entries: async (position) => ((await isInLog(db, { level: 0, ...position })) ? await readBundle(db, position) : undefined),
     proof: async (id) => await proofOf(deps, id),
     audit: async () => await engine.snapshot(async (snapshot) => await auditTables(snapshot, { identity, sealKey })),
     peek: async (asked) => await peekAnswer(db, asked, await engine.now()),
@@ -67,9 +60,7 @@ async function settle(deps: WriteDeps, writes: readonly Write[], results: readon
 type Asking = Readonly<{ obstacle: Obstacle | undefined; recipient: Recipient }>
 
 async function look({ engine: { db }, identity }: WriteDeps, asking: readonly Asking[]): Promise<(Looked | undefined)[]> {
-  const ids = [...new Set(asking.flatMap(({ obstacle }) => (obstacle?.kind === 'signed' ? [obstacle.id] : [])))]
-  const rows = ids.length === 0 ? [] : await db.selectFrom('signatures').selectAll().where('id', 'in', ids).execute()
-  const found = new Map((await readSignatures(db, rows, identity)).map((one) => [one.signature.id, one]))
+  const found = await readSignaturesById(db, asking.flatMap(({ obstacle }) => (obstacle?.kind === 'signed' ? [obstacle.id] : [])), identity)
   return await Promise.all(asking.map(async ({ obstacle, recipient }): Promise<Looked | undefined> => {
     if (obstacle?.kind !== 'signed') return obstacle
     const { signature, client } = found.get(obstacle.id) as Catalogued
@@ -82,7 +73,7 @@ async function isHanded(db: Kysely<StoreTables>, { id, client }: Readonly<{ id: 
   if (client !== recipient && (await db.selectFrom('handed').select('client').where('signature_id', '=', id).where('client', '=', recipient).executeTakeFirst()) === undefined) return false
   if (file === undefined) return true
   const row = await db.selectFrom('latest_signatures').selectAll().where('root', '=', file.root).where('relative_path', '=', file.relativePath).executeTakeFirst()
-  return row?.signature_id === id && row.size_bytes === file.sizeBytes && row.modified_at_ms === wholeMs(file.modifiedAtMs)
+  return isOfFile(row, file) && row.signature_id === id
 }
 
 async function signedAmong(db: Kysely<StoreTables>, root: string, files: readonly Omit<SignedFile, 'root'>[]): Promise<ReadonlySet<string>> {
@@ -91,12 +82,15 @@ async function signedAmong(db: Kysely<StoreTables>, root: string, files: readonl
     const group = files.slice(at, at + PATHS_PER_SELECT)
     const rows = await db.selectFrom('latest_signatures').selectAll().where('root', '=', root).where('relative_path', 'in', group.map(({ relativePath }) => relativePath)).execute()
     const latest = new Map(rows.map((row) => [row.relative_path, row]))
-    for (const { relativePath, sizeBytes, modifiedAtMs } of group) {
-      const row = latest.get(relativePath)
-      if (row?.size_bytes === sizeBytes && row.modified_at_ms === wholeMs(modifiedAtMs)) signed.add(relativePath)
-    }
+    for (const file of group) if (isOfFile(latest.get(file.relativePath), file)) signed.add(file.relativePath)
   }
   return signed
+}
+
+/** Whether the log is long enough for a tile, or a bundle (level 0), of this width. */
+async function isInLog(db: Kysely<StoreTables>, { level, index, width }: TilePosition): Promise<boolean> {
+  const there = tileInTree((await readHead(db)).size, level, index)
+  return there !== undefined && there.width >= width
 }
 
 async function proofOf({ engine: { db }, identity }: WriteDeps, id: string): Promise<string | undefined> {

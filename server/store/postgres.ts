@@ -6,6 +6,7 @@ import { isPostgresRowFault, postgresOpenFault } from './postgres-faults.ts'
 import { openPool, type Patience, type PostgresLocation } from './postgres-pool.ts'
 import { bringUpToDate, refuseForeignSchema } from './schema.ts'
 import type { StoreTables } from './tables.ts'
+import { takeTurns } from './take-turns.ts'
 
 /**
  * `lockMs` is how long a write waits for the writers of other replicas; `statementMs` then bounds how long a replica that hangs in the
@@ -67,20 +68,15 @@ async function checkSafety(db: Kysely<StoreTables>): Promise<void> {
 }
 
 function postgresEngine(reader: Kysely<StoreTables>, writer: Kysely<StoreTables>): Engine {
-  let turn: Promise<unknown> = Promise.resolve()
-  const write = async <T>(work: Work<T, Transaction<StoreTables>>, durability: Durability): Promise<T> => {
-    const done = turn.then(async () => await writeAlone(writer, work, durability))
-    turn = done.catch(() => undefined)
-    return await done
-  }
+  const turns = takeTurns()
   return {
     db: reader,
-    write,
+    write: async (work, durability) => await turns.take(async () => await writeAlone(writer, work, durability)),
     snapshot: async (work) => await reader.transaction().setIsolationLevel('repeatable read').setAccessMode('read only').execute(work),
     now: async () => await databaseTime(reader),
     isRowFault: isPostgresRowFault,
     close: async () => {
-      await turn
+      await turns.settled()
       await Promise.all([reader.destroy(), writer.destroy()])
     },
   }

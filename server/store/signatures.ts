@@ -5,8 +5,8 @@ import type { Signature } from '../schemas/signature.ts'
 import { checkpointOf, type LogIdentity } from './head.ts'
 import { receiptOf } from './leaves.ts'
 import { readNodes } from './tiles.ts'
-import type { Catalogued, Subject, Unrecorded } from './store.ts'
-import type { SignatureRecordRow, SignatureRow, StoreTables } from './tables.ts'
+import type { Catalogued, SignedFile, Subject, Unrecorded } from './store.ts'
+import type { LatestSignatureRow, SignatureRecordRow, SignatureRow, StoreTables } from './tables.ts'
 
 /** Where a new signature stands in the log, and how big the tree of its receipt is. */
 export type Placed = Readonly<{ leafIndex: number; receiptSize: number }>
@@ -58,6 +58,17 @@ export async function readSignatures(db: Kysely<StoreTables>, rows: readonly Sig
   const records = await readRecords(db, rows)
   const receipts = await readReceipts(db, rows, identity)
   return rows.map((row) => ({ client: row.client, signature: toSignature(row, records.get(row.id) ?? [], receipts.get(row.leaf_index) as Receipt) }))
+}
+
+/** Returns the signatures with these ids, as far as they are there, by id; an id may be named more than once. */
+export async function readSignaturesById(db: Kysely<StoreTables>, ids: readonly string[], identity: LogIdentity): Promise<ReadonlyMap<string, Catalogued>> {
+  const rows = ids.length === 0 ? [] : await db.selectFrom('signatures').selectAll().where('id', 'in', [...new Set(ids)]).execute()
+  return new Map((await readSignatures(db, rows, identity)).map((one) => [one.signature.id, one]))
+}
+
+/** Whether this was the signature of a file as it is now: of its size and modification time. */
+export function isOfFile(row: LatestSignatureRow | undefined, { sizeBytes, modifiedAtMs }: Pick<SignedFile, 'sizeBytes' | 'modifiedAtMs'>): row is LatestSignatureRow {
+  return row?.size_bytes === sizeBytes && row.modified_at_ms === wholeMs(modifiedAtMs)
 }
 
 async function readRecords(db: Kysely<StoreTables>, rows: readonly SignatureRow[]): Promise<Map<string, SignatureRecordRow[]>> {

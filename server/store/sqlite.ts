@@ -9,6 +9,7 @@ import { isSqliteRowFault, sqliteResult, storeFault, systemCode } from './faults
 import { bringUpToDate, refuseForeignSchema } from './schema.ts'
 import { sqliteDialect } from './sqlite-dialect.ts'
 import type { StoreTables } from './tables.ts'
+import { takeTurns } from './take-turns.ts'
 
 const BUSY_TIMEOUT_MS = 5000
 const RETRY_MS = 20
@@ -73,16 +74,13 @@ export async function createSqliteEngine(database: DatabaseSync, patienceMs: num
 
 /** One writer after the other: there is one connection, and how it flushes is set between transactions. */
 function createWriter(database: DatabaseSync, db: Kysely<StoreTables>): Engine['write'] {
-  let last: Promise<unknown> = Promise.resolve()
-  return async (work, durability) => {
-    const turn = last.then(async () => {
+  const turns = takeTurns()
+  return async (work, durability) =>
+    await turns.take(async () => {
       // NORMAL: in WAL mode a power cut may take back the last commits, which are whole all the same; the next FULL one flushes them too.
       database.exec(`pragma synchronous = ${durability === 'durable' ? 'full' : 'normal'}`)
       return await db.transaction().execute(work)
     })
-    last = turn.catch(() => undefined)
-    return await turn
-  }
 }
 
 /** A connection of its own, because a transaction on the first one would keep the writers out. */

@@ -1,4 +1,4 @@
-import type { Signature } from '../schemas/signature.ts'
+import type { Signature, SignatureRecord } from '../schemas/signature.ts'
 
 // Text and integers only, so that every database kysely speaks to keeps the same values. Every row of every table is sealed (seal.ts):
 // a table or column that is added here is added to COLUMNS, KEYS and a migration.
@@ -33,17 +33,7 @@ export type SignatureRow = Readonly<{
 }>
 
 /** A line of the signature file, `position` counted from 0 in the order of `lpp_name`. */
-export type SignatureRecordRow = Readonly<{
-  signature_id: string
-  position: number
-  keyid: string
-  package: string
-  timestamp: string
-  fileset: string
-  ftype: string
-  vrmf: string
-  signature: string
-}>
+export type SignatureRecordRow = SignatureRecord & Readonly<{ signature_id: string; position: number }>
 
 /** For each file the signature that it got last, and what the file was then. */
 export type LatestSignatureRow = Readonly<{ root: string; relative_path: string; size_bytes: number; modified_at_ms: number; signature_id: string }>
