@@ -37,7 +37,7 @@ export type DeclaredUpload = Sending & Readonly<{ filename: string }>
  * Returns what a request uploads, or undefined for a request with a JSON body.
  * @throws SigningError `CONTENT_TYPE_UNSUPPORTED` for a request without a body and its type, `REQUEST_INVALID` for a query without a file or a file without a name, `DIGEST_MALFORMED`
  */
-export function uploadOf({ body, headers, query }: Pick<FastifyRequest, 'body' | 'headers' | 'query'>): DeclaredUpload | undefined {
+export function uploadOf({ body, headers, query, caller }: Pick<FastifyRequest, 'body' | 'headers' | 'query' | 'caller'>): DeclaredUpload | undefined {
   const parameters = query as Readonly<{ filename?: string }>
   if (!IS_OCTET_STREAM.test(headers['content-type'] ?? '')) {
     // Without a type there was nothing that a schema could have been chosen for.
@@ -48,10 +48,12 @@ export function uploadOf({ body, headers, query }: Pick<FastifyRequest, 'body' |
   }
   if (parameters.filename === undefined) throw new SigningError('REQUEST_INVALID', 'an upload needs the query parameter filename')
   const length = headers['content-length']
+  const maxFileBytes = caller?.client.maxFileBytes
   return {
     filename: parameters.filename,
     body: body as Readable,
     digests: declaredDigests(headers),
-    ...(length === undefined ? {} : { declaredBytes: Number(length) }),
+    ...(maxFileBytes === undefined ? {} : { maxFileBytes }),
+    ...(length === undefined ? { arrived: (bytes) => caller?.spend?.(bytes) } : { declaredBytes: Number(length) }),
   }
 }

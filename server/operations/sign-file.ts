@@ -6,19 +6,22 @@ import type { SafePath } from '../roots/resolve.ts'
 import type { Format } from '../schemas/format.ts'
 import type { Signature } from '../schemas/signature.ts'
 import type { Signable } from '../signers/signer.ts'
+import { checkSize } from './allowed.ts'
 import { signContent, type SignContentDeps, type SignContext } from './sign-content.ts'
 
 export type SignFileDeps = SignContentDeps & Readonly<{ inspector: Inspector }>
 
 /**
  * Signs one file that the server can read: open once, inspect, sign, make sure that it is still the same file.
- * @throws SigningError what {@link openFile}, {@link inspectSignable} and {@link signContent} throw
+ * @throws SigningError what {@link openFile}, {@link checkSize}, {@link inspectSignable} and {@link signContent} throw
  */
 export async function signFile(deps: SignFileDeps, place: SafePath, context: SignContext): Promise<Signature> {
   const { handle, stats } = await openFile(place)
   try {
+    checkSize(context.caller, stats.size)
     const file = { handle, fileBytes: stats.size }
     const { signable, format } = await inspectSignable(deps.inspector, { file, filename: basename(place.absolutePath), signal: context.signal })
+    context.caller.spend?.(stats.size)
     const settle = async (): Promise<void> => {
       if (!isUnchanged(stats, await handle.stat())) throw new SigningError('FILE_CHANGED', 'the file changed while it was being signed')
     }

@@ -21,7 +21,7 @@ async function recorded(store: Store, choice: Choice = {}): Promise<Signature> {
   return result.signature
 }
 
-const idOf = (known: Recorded | Known | undefined): string | undefined => (known === undefined || known.kind === 'taken' ? undefined : known.signature.id)
+const idOf = (known: Recorded | Known | undefined): string | undefined => (known === undefined || !('signature' in known) ? undefined : known.signature.id)
 const bare = ({ receipt: _receipt, replayed: _replayed, ...signature }: Signature): Unrecorded => signature
 const at = (second: number) => new Date(Date.UTC(2026, 10, 24, 0, 0, second)).toISOString()
 
