@@ -104,7 +104,7 @@ for (const { name: engine, skip, fresh } of ENGINES) {
       const { subject, signature } = recording({ client })
       return await one.record({ ...subject, maxSignatures }, signature)
     }
-    await record(store, { client: 'somebody else' })
+    await record(store, { client: 'somebody' })
     await record(store, { client: 'job' })
     const results = await Promise.all(Array.from({ length: 40 }, async (_, index) => await limited(index % 2 === 0 ? store : other, 7)))
     t.equal(results.filter(({ kind }) => kind === 'recorded').length, 6, 'one was made before')
@@ -114,7 +114,7 @@ for (const { name: engine, skip, fresh } of ENGINES) {
     t.match(await limited(again, 7), { kind: 'spent' })
     t.match(await again.lookUp({ ...recording({ client: 'job' }).subject, maxSignatures: 7 }), { kind: 'spent', count: 7, maxSignatures: 7 }, 'it is known before anything is signed')
     t.match(await limited(again, 8), { kind: 'recorded' }, 'a limit that was raised')
-    t.match(await limited(again, 1, 'another job'), { kind: 'recorded' })
+    t.match(await limited(again, 1, 'another-job'), { kind: 'recorded' })
     t.match(await again.audit(), { intact: true })
   })
 
