@@ -3,11 +3,8 @@ import { ACCEPTABLE_FORMATS } from '../schemas/format.ts'
 import { OPERATIONS } from '../schemas/whoami.ts'
 import { closed, keyid, name, optionalPositive, positive, time } from './schema-parts.ts'
 
-/**
- * How a pattern for names of filesets is spelled: 1 to 144 of the characters of such a name, and `*`, at most nine of them and never two
- * side by side. docs/policy.md has the grammar.
- */
-const FILESET_PATTERN = '^(?=.{1,144}$)\\*?(?:[A-Za-z0-9._+-]+(?:\\*[A-Za-z0-9._+-]+){0,7}\\*?)?$'
+/** How a pattern for names of filesets is spelled: the characters of such a name, and `*`, never two side by side. docs/policy.md has the grammar. */
+const FILESET_PATTERN = '^(?!.*\\*\\*)[A-Za-z0-9._+*-]{1,144}$'
 
 const Rate = closed(
   {
