@@ -67,7 +67,7 @@ void t.test('bytes count that are sent, with a length or without, and that are r
     return 1_000_000 - Number(/r=(\d+)/.exec(String(headers['ratelimit']))?.[1])
   }
   const path = putPackage(root, 'PkgA')
-  const bytes = await writePackage(packageSource('PkgA'))
+  const bytes = writePackage(packageSource('PkgA'))
   const body = JSON.stringify({ path })
   const json = { 'content-type': 'application/json' }
   const octets = { 'content-type': 'application/octet-stream' }
