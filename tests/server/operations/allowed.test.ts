@@ -38,7 +38,7 @@ void t.test('only the filesets that a client may have signed are, by whatever wa
   t.match(await ask(sign({ path: foreign })), { signatures: {} })
   become('bot')
   t.match(await ask(sign({ path: foreign })), { code: 'FILESET_NOT_ALLOWED' }, 'what somebody else had signed is not handed out')
-  t.match(lines.filter(({ msg, code }) => msg === 'file refused' && code === 'FILESET_NOT_ALLOWED').at(0), { facts: { filesets: ['PkgB.rte'] } })
+  t.match(lines.find(({ msg, code }) => msg === 'file refused' && code === 'FILESET_NOT_ALLOWED'), { facts: { filesets: ['PkgB.rte'] } })
   const none = await makeBoxed(t, { filesets: [] })
   t.match(await none.ask(sign({ path: putPackage(none.root, 'PkgA') })), { code: 'FILESET_NOT_ALLOWED' }, 'an empty list denies')
 })
@@ -100,15 +100,15 @@ void t.test('of many that ask at once for the last places as many get one as the
   const many = join(root, 'many')
   mkdirSync(many)
   for (let index = 0; index < 9; index += 1) putPackage(many, `Pkg${index}`)
-  const answers = await Promise.all([
+  const answers: readonly Body[] = await Promise.all([
     ask(sign({ path: many })),
     ask(sign({ items: Array.from({ length: 10 }, (_, index) => digestOf(index.toString(16), { filename: `d${index}` })) })),
     ...Array.from({ length: 6 }, async (_, index) => await ask(sign(digestOf('abcdef'[index] as string)))),
   ])
-  const [directory, batch, ...single] = answers as readonly Body[]
-  const signed = Object.keys(directory?.['signatures']).length + (batch?.['items'] as Body[]).filter(({ signature }) => signature !== undefined).length + single.filter(({ signatures }) => signatures !== undefined).length
+  const [directory, batch, ...single] = answers as readonly [Body, Body, ...Body[]]
+  const signed = Object.keys(directory['signatures']).length + (batch['items'] as Body[]).filter(({ signature }) => signature !== undefined).length + single.filter(({ signatures }) => signatures !== undefined).length
   t.equal(signed, 5)
-  const refused = [...Object.values(directory?.['failures'] as Body), ...(batch?.['items'] as Body[]).flatMap(({ problem }) => problem ?? []), ...single.filter(({ code }) => code !== undefined)]
+  const refused = [...Object.values(directory['failures'] as Body), ...(batch['items'] as Body[]).flatMap(({ problem }) => problem ?? []), ...single.filter(({ code }) => code !== undefined)]
   t.strictSame(new Set(refused.map(({ code }) => code)), new Set(['SIGNATURE_COUNT_REACHED']))
   t.equal(await deps.store.countOf('bot', 100), 5)
   t.equal(await deps.store.countOf('bot', 3), 3, 'counted no further than is asked')
