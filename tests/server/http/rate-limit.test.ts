@@ -15,6 +15,7 @@ import { packageSource, putPackage } from '../../helpers/packages.ts'
 import { testPki } from '../../helpers/pki.ts'
 import { TRUSTED_BOT } from '../../helpers/place.ts'
 import { writePackage } from '../../../formats/index.ts'
+import { createClient } from '../../../sdk/index.ts'
 
 type Clock = { now: number }
 
@@ -122,6 +123,20 @@ void t.test('against a real server a client that obeys never sees 429, and one t
   t.match(refused.headers['retry-after'], /^[12]$/)
   await sleep(2_000)
   t.equal((await client.ask('/whoami')).status, 200)
+})
+
+void t.test('the SDK, with more calls at once than are allowed, is never refused', async (t) => {
+  const { url, logs, place } = await startInProcess(t, { clients: [{ ...TRUSTED_BOT, rate: { windowSeconds: 1, requests: 12, bytes: 100_000 }, concurrency: 3 }] })
+  putPackage(place.root, 'PkgA')
+  const { ca, cert, key } = (await testPki()).clients['release-bot']
+  await using client = createClient({ baseUrl: url, ca, cert, key, retry: { tries: 1 } })
+  await client.whoami()
+  const calls = Array.from({ length: 24 }, async (_, index) => {
+    if (index % 3 === 0) return await client.sign({ path: place.root })
+    return index % 3 === 1 ? await Array.fromAsync(client.signEvents({ path: place.root })) : await client.listKeys()
+  })
+  t.equal((await Promise.all(calls)).length, 24)
+  t.strictSame(logs.filter(({ status }) => status === 429), [])
 })
 
 void t.test('places at once are given back however a request ends', async (t) => {
