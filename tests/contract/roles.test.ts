@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { InjectOptions } from 'fastify'
 import { test, type Test } from 'tap'
 import { parse, stringify } from 'yaml'
@@ -83,33 +84,36 @@ const ROWS: readonly Row[] = [
 
 const pairs = { 1001: rsaKeyPair(), 1002: rsaKeyPair() }
 
-/** Asks for every row as a client of this role; returns the cells. */
-async function cellsOf(t: Test, { name, client }: Role): Promise<readonly string[]> {
+/** Asks for every row as a client of each role; returns the columns. All are clients of one server. */
+async function columnsOf(t: Test): Promise<readonly (readonly string[])[]> {
   let nowMs = 0
-  const maker = clientNamed('maker', { keys: KEYS, digestOnly: true })
-  const policy = [maker, ...(client === undefined ? [] : [client])]
+  const policy = [clientNamed('maker', { keys: KEYS, digestOnly: true }), ...ROLES.flatMap(({ client }) => client ?? [])]
   const keyring = new Map(KEYS.map((keyid) => [keyid, { ...openedKey('file', pairs[keyid]), keyid }]))
   // Each cell has a window of its own: what a rate does is no matter of roles.
-  const made = await makeApp(t, () => ({ policy, keyring, meters: createMeters({ nowMs: () => (nowMs += day) }) }))
-  made.become('maker')
+  const { app, root, folder, become } = await makeApp(t, () => ({ policy, keyring, meters: createMeters({ nowMs: () => (nowMs += day) }) }))
+  become('maker')
   const signatures = await Promise.all(KEYS.map(async (keyid, index) => {
     const sha256 = String(index + 2).repeat(64)
-    const { id, signature } = (await made.app.inject(json('/sign', { digest: { sha256 }, sizeBytes: 1, filename: 'made', keyid }))).json<{ signatures: { made: { id: string; signature: string } } }>().signatures.made
+    const { id, signature } = (await app.inject(json('/sign', { digest: { sha256 }, sizeBytes: 1, filename: 'made', keyid }))).json<{ signatures: { made: { id: string; signature: string } } }>().signatures.made
     return [keyid, { id, signature, sha256 }] as const
   }))
   const world: World = {
-    path: putPackage(made.root, 'PkgA'),
-    foreignPath: putPackage(`${made.folder}/other`, 'PkgA'),
+    path: putPackage(root, 'PkgA'),
+    foreignPath: putPackage(join(folder, 'other'), 'PkgA'),
     files: { PkgA: writePackage(packageSource('PkgA')), PkgB: writePackage(packageSource('PkgB')) },
     made: Object.fromEntries(signatures),
   }
-  made.become(name)
-  const cells: string[] = []
-  for (const row of ROWS) {
-    const response = await made.app.inject(row.request(world))
-    cells.push(response.statusCode === 200 && row.operation !== 'verify' ? YES : verdict(response.json()))
+  const columns: string[][] = []
+  for (const { name } of ROLES) {
+    become(name)
+    const cells: string[] = []
+    for (const row of ROWS) {
+      const response = await app.inject(row.request(world))
+      cells.push(response.statusCode === 200 && row.operation !== 'verify' ? YES : verdict(response.json()))
+    }
+    columns.push(cells)
   }
-  return cells
+  return columns
 }
 
 const YES = '✓'
@@ -157,8 +161,7 @@ function mustBe({ client }: Role, { operation, key }: Row): readonly string[] | 
 
 void test('docs/roles.md says of every role, operation and key what the server does', async (t) => {
   t.strictSame(new Set(ROWS.map(({ operation }) => operation)), new Set([...OPERATIONS, 'none']), 'every operation is tried')
-  const columns: (readonly string[])[] = []
-  for (const role of ROLES) columns.push(await cellsOf(t, role))
+  const columns = await columnsOf(t)
   for (const [column, role] of ROLES.entries()) {
     for (const [index, row] of ROWS.entries()) {
       const cell = String(columns[column]?.[index])

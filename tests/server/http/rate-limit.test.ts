@@ -105,13 +105,13 @@ void t.test('against a real server a client that obeys never sees 429, and one t
   // A connection for each request: the next one must not be there before the place of the last one is free.
   const client = await clientOf(t, url, 'release-bot', { pipelining: 0 })
   const statuses: number[] = []
-  for (let round = 0; round < 10; round += 1) {
+  for (let round = 0; round < 6; round += 1) {
     const answer = await client.ask(round % 2 === 0 ? '/whoami' : '/openapi.yaml')
     statuses.push(answer.status)
     const { left, seconds } = told(answer)
     if (left === 0) await sleep(seconds * 1000)
   }
-  t.strictSame(statuses, Array(10).fill(200))
+  t.strictSame(statuses, Array(6).fill(200))
   const free = await startInProcess(t, { clients: [{ ...TRUSTED_BOT, concurrency: 1 }] })
   const two = [await clientOf(t, free.url), await clientOf(t, free.url)] as const
   const alternating: number[] = []
@@ -120,8 +120,7 @@ void t.test('against a real server a client that obeys never sees 429, and one t
   const hasty = await Promise.all(Array.from({ length: 12 }, async () => await client.ask('/whoami')))
   t.ok(hasty.some(({ status }) => status === 429))
   const refused = hasty.find(({ status }) => status === 429) as Answer
-  t.match(refused.headers['retry-after'], /^[12]$/)
-  await sleep(2_000)
+  await sleep(Number(refused.headers['retry-after']) * 1_000)
   t.equal((await client.ask('/whoami')).status, 200)
 })
 
@@ -131,11 +130,11 @@ void t.test('the SDK, with more calls at once than are allowed, is never refused
   const { ca, cert, key } = (await testPki()).clients['release-bot']
   await using client = createClient({ baseUrl: url, ca, cert, key, retry: { tries: 1 } })
   await client.whoami()
-  const calls = Array.from({ length: 24 }, async (_, index) => {
+  const calls = Array.from({ length: 18 }, async (_, index) => {
     if (index % 3 === 0) return await client.sign({ path: place.root })
     return index % 3 === 1 ? await Array.fromAsync(client.signEvents({ path: place.root })) : await client.listKeys()
   })
-  t.equal((await Promise.all(calls)).length, 24)
+  t.equal((await Promise.all(calls)).length, 18)
   t.strictSame(logs.filter(({ status }) => status === 429), [])
 })
 
