@@ -64,7 +64,7 @@ export function admit(request: FastifyRequest, reply: FastifyReply, { policy, id
 }
 
 /** Returns the caller of a request that passed {@link authenticate}. */
-export function callerOf(request: FastifyRequest): Caller {
+export function callerOf(request: Pick<FastifyRequest, 'caller'>): Caller {
   if (request.caller === undefined) throw new TypeError('a handler ran without a caller')
   return request.caller
 }

@@ -9,7 +9,7 @@ import { arrival } from './arrival.ts'
  * What is being sent: the body, its declared length, and the SHA-256 digests of it that were declared, 32 raw bytes each. `maxFileBytes` is
  * how much its client may send, where that is limited; `arrived` is told of the bytes as they come.
  */
-export type Sending = Readonly<{ body: Readable; declaredBytes?: number; digests: readonly Buffer[]; maxFileBytes?: number; arrived?: (bytes: number) => void }>
+export type Sending = Readonly<{ body: Readable; declaredBytes?: number; digests: readonly Buffer[]; maxFileBytes?: number; arrived?: ((bytes: number) => void) | undefined }>
 
 /** A file that arrived whole. It has no name any more: when its handle is closed it is gone. */
 export type Received = Readonly<{ handle: FileHandle; fileBytes: number; sha256: Buffer }>
