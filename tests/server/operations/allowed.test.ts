@@ -5,7 +5,9 @@ import type { InjectOptions } from 'fastify'
 import t from 'tap'
 import { writePackage } from '../../../formats/index.ts'
 import type { ClientConfig } from '../../../server/config/schema.ts'
-import { clientNamed, makeApp, NOW, type TestApp } from '../../helpers/app.ts'
+import { SigningError } from '../../../server/errors.ts'
+import { metered } from '../../../server/operations/allowed.ts'
+import { clientNamed, identityNamed, makeApp, NOW, type TestApp } from '../../helpers/app.ts'
 import { packageSource, putPackage } from '../../helpers/packages.ts'
 
 type Body = Record<string, any> // oxlint-disable-line typescript/no-explicit-any
@@ -73,6 +75,21 @@ void t.test('a file that is larger than its client may is not read', async (t) =
   t.match(await ask(sign(digestOf('a', { sizeBytes: bytes.length + 1 }))), code, 'by what the client says of it')
   t.match(await ask(upload(Buffer.alloc(1_000_001))), code, 'the smaller limit is named')
   t.ok(files.length > 0)
+})
+
+void t.test('what is read of a file is counted, also where it is no use; what was left alone is not', async (t) => {
+  let spent = 0
+  const caller = { identity: identityNamed('bot'), client: clientNamed('bot'), policy: [] }
+  const counting = { ...caller, spend: (bytes: number) => void (spent += bytes) }
+  const failing = (error: Error) => async (): Promise<string> => await Promise.reject(error)
+  t.equal(await metered(counting, 5, async () => 'read'), 'read')
+  t.equal(spent, 5)
+  for (const [error, costs] of [[new SigningError('PACKAGE_MALFORMED', 'x'), 5], [new Error('x'), 5], [new SigningError('NOT_A_PACKAGE', 'x'), 0], [new SigningError('FORMAT_NOT_ACCEPTED', 'x'), 0], [new SigningError('FILE_TOO_LARGE', 'x'), 0]] as const) {
+    spent = 0
+    await t.rejects(metered(counting, 5, failing(error)), error)
+    t.equal(spent, costs, String('code' in error ? error.code : error.message))
+  }
+  t.equal(await metered(caller, 5, async () => 'read'), 'read', 'for whom nothing is counted')
 })
 
 void t.test('no more signatures are made than a client may have, and those that were made are still handed out', async (t) => {
