@@ -11,6 +11,7 @@ export async function emitOpenapi(): Promise<string> {
   const deps: AppDeps = {
     policy: [],
     identify: UNUSED,
+    meters: UNUSED,
     roots: [],
     keyring: new Map(),
     signer: UNUSED,

@@ -18,6 +18,7 @@ import { openKeys } from './keys/open.ts'
 import { createTokens } from './keys/pkcs11.ts'
 import { probeKey } from './keys/probe.ts'
 import { spkiSha256 } from './keys/spki.ts'
+import { createMeters } from './policy/meters.ts'
 import { createInspector, type Inspector } from './packages/inspect.ts'
 import { openRoots } from './roots/open-roots.ts'
 import { openSigner } from './signers/open.ts'
@@ -153,6 +154,7 @@ async function openApp(config: Config, parts: Parts, { log, stopping }: Readonly
     ...parts,
     policy: config.clients,
     identify: identityOf,
+    meters: createMeters({ nowMs: () => performance.now() }),
     roots: await openRoots(config.roots),
     clock,
     dsb: config.dsb,
