@@ -424,6 +424,13 @@ export interface components {
              */
             readonly certificateNotAfter?: string;
             readonly successor?: components["schemas"]["Keyid"];
+            /**
+             * Format: date-time
+             * @description Since when it is revoked.
+             */
+            readonly revokedAt?: string;
+            /** @description Why it is revoked. */
+            readonly revocationReason?: string;
             readonly acceptedBy: components["schemas"]["AcceptedBy"];
         };
         /** @description The keys this client may use, in the order of the configuration. */

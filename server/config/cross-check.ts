@@ -54,9 +54,12 @@ function checkPassphrases(keys: NonNullable<Partially<ConfigFile>['keys']>, repo
 function checkLives(keys: NonNullable<Partially<ConfigFile>['keys']>, report: Report): void {
   const known = new Set(keys.map((key) => key?.keyid))
   for (const [index, key] of keys.entries()) {
-    const { keyid, successor, notBefore, notAfter } = key ?? {}
-    for (const [name, text] of Object.entries({ notBefore, notAfter })) {
+    const { keyid, state, successor, notBefore, notAfter, revokedAt, revocationReason } = key ?? {}
+    for (const [name, text] of Object.entries({ notBefore, notAfter, revokedAt })) {
       if (text !== undefined && !isDate(text)) report(['keys', index, name], 'is no time of the calendar')
+    }
+    for (const [name, text] of Object.entries({ revokedAt, revocationReason })) {
+      if (text !== undefined && state !== 'revoked') report(['keys', index, name], 'is for a key whose state is revoked')
     }
     if (notBefore !== undefined && notAfter !== undefined && notBefore >= notAfter) report(['keys', index, 'notAfter'], 'is not after notBefore')
     if (successor === undefined) continue
