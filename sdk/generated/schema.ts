@@ -506,6 +506,22 @@ export interface components {
             readonly checkpoint: string;
         };
         /**
+         * @description The key is revoked: nothing that it signed is valid any more.
+         * @example {
+         *       "at": "2026-11-24T09:15:00.000Z",
+         *       "reason": "key compromise"
+         *     }
+         */
+        readonly KeyRevocation: {
+            /**
+             * Format: date-time
+             * @description Since when, where the configuration says so.
+             */
+            readonly at?: string;
+            /** @description Why, where the configuration says so. */
+            readonly reason?: string;
+        };
+        /**
          * @description A signature that was verified and recorded.
          * @example {
          *       "id": "0199c1f4-5f0e-4d1a-9c53-5d3c1b7a9e21",
@@ -578,6 +594,9 @@ export interface components {
             /** @description One record per fileset, in the order of `lpp_name`; none for what is no installp package. */
             readonly records: readonly components["schemas"]["SignatureRecord"][];
             readonly receipt: components["schemas"]["Receipt"];
+            readonly keyRevoked?: components["schemas"]["KeyRevocation"];
+            /** @description The signatures over the same that other keys made with it, in a key overlap: a key that is `retiring` and its successor both sign, for a client that may use both. None of them has an `also` of its own, and the catalogue has each by itself. */
+            readonly also?: readonly components["schemas"]["Signature"][];
         };
         /** @description A signature of the catalogue. */
         readonly FoundSignature: {
@@ -1046,6 +1065,7 @@ export type KeyList = components['schemas']['KeyList'];
 export type Format = components['schemas']['Format'];
 export type SignatureRecord = components['schemas']['SignatureRecord'];
 export type Receipt = components['schemas']['Receipt'];
+export type KeyRevocation = components['schemas']['KeyRevocation'];
 export type Signature = components['schemas']['Signature'];
 export type FoundSignature = components['schemas']['FoundSignature'];
 export type SignatureList = components['schemas']['SignatureList'];
@@ -1775,7 +1795,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `FORM_NOT_AVAILABLE` Form not available */
+            /** @description `FORM_NOT_AVAILABLE` Form not available; `KEY_REVOKED` Key revoked */
             readonly 422: {
                 headers: {
                     readonly [name: string]: unknown;

@@ -20,8 +20,8 @@ export type SignContentDeps = Readonly<{ signer: Signer; store: Store; clock: ()
 /** What a request says about what was signed before. */
 export type Anew = Readonly<{ force: boolean; resign: boolean }>
 
-/** In whose name, with which key, whether anew, until when; `learn` is told what the logs should know. */
-export type SignContext = Readonly<{ caller: Caller; key: OpenedKey; anew: Anew; signal: AbortSignal; learn?: ((facts: Learnt) => void) | undefined }>
+/** In whose name, with which key, and which others sign along in an overlap, whether anew, until when; `learn` is told what the logs should know. */
+export type SignContext = Readonly<{ caller: Caller; key: OpenedKey; along: readonly OpenedKey[]; anew: Anew; signal: AbortSignal; learn?: ((facts: Learnt) => void) | undefined }>
 
 /** Something to sign, how it came, and where it lies when the server can read it. `settle` rejects when it is not what it was. */
 export type Content = Readonly<{

@@ -6,13 +6,14 @@ import type { SafePath } from '../roots/resolve.ts'
 import type { Format } from '../schemas/format.ts'
 import type { Signature } from '../schemas/signature.ts'
 import type { Signable } from '../signers/signer.ts'
-import { signContent, type SignContentDeps, type SignContext } from './sign-content.ts'
+import type { SignContentDeps, SignContext } from './sign-content.ts'
+import { signInOverlap } from './sign-overlap.ts'
 
 export type SignFileDeps = SignContentDeps & Readonly<{ inspector: Inspector }>
 
 /**
  * Signs one file that the server can read: open once, inspect, sign, make sure that it is still the same file.
- * @throws SigningError what {@link openFile}, {@link inspectSignable} and {@link signContent} throw
+ * @throws SigningError what {@link openFile}, {@link inspectSignable} and {@link signInOverlap} throw
  */
 export async function signFile(deps: SignFileDeps, place: SafePath, context: SignContext): Promise<Signature> {
   const { handle, stats } = await openFile(place)
@@ -23,7 +24,7 @@ export async function signFile(deps: SignFileDeps, place: SafePath, context: Sig
       if (!isUnchanged(stats, await handle.stat())) throw new SigningError('FILE_CHANGED', 'the file changed while it was being signed')
     }
     const signed = { root: place.root.name, relativePath: place.relativePath, sizeBytes: stats.size, modifiedAtMs: Math.trunc(stats.mtimeMs) }
-    return await signContent(deps, context, { signable, format, source: 'path', place: signed, settle })
+    return await signInOverlap(deps, context, { signable, format, source: 'path', place: signed, settle })
   } finally {
     await handle.close()
   }

@@ -1,12 +1,12 @@
 import type { SignDigestRequest, SignRequest } from '../schemas/sign.ts'
 import type { Caller } from './caller.ts'
-import { keyWarnings } from './key-notes.ts'
 import { CONTENT_NOT_SEEN, outcomeOf, runOfOne, type BatchRun, type SignRun } from './outcome.ts'
 import { signBatch, type SignBatchDeps } from './sign-batch.ts'
 import { anewOf } from './sign-content.ts'
 import { checkDigestAllowed, signDigest } from './sign-digest.ts'
 import { signPath, type SignPathDeps } from './sign-path.ts'
-import { chooseSigningKey } from './signing-key.ts'
+import { overlapWarnings } from './sign-overlap.ts'
+import { chooseSigningKey, keysAlong } from './signing-key.ts'
 import { signUpload, type SignUploadDeps, type Upload } from './sign-upload.ts'
 
 export type SignDeps = SignPathDeps & SignUploadDeps & SignBatchDeps
@@ -23,7 +23,8 @@ export async function sign(deps: SignDeps, caller: Caller, input: SignInput, sig
 
 function signOneDigest(deps: SignDeps, caller: Caller, { keyid, force, resign, ...item }: SignDigestRequest, signal: AbortSignal): SignRun {
   checkDigestAllowed(caller)
-  const context = { caller, key: chooseSigningKey(caller, deps, keyid), anew: anewOf(caller, { force, resign }), signal }
+  const key = chooseSigningKey(caller, deps, keyid)
+  const context = { caller, key, along: keysAlong(caller, deps, key), anew: anewOf(caller, { force, resign }), signal }
   const outcome = async () => await deps.incidents.file(context, await outcomeOf(item.filename, async (learn) => await signDigest(deps, item, { ...context, learn })))
-  return runOfOne(item.filename, item.filename, { warnings: [...keyWarnings(context.key, deps.clock()), CONTENT_NOT_SEEN], outcome })
+  return runOfOne(item.filename, item.filename, { warnings: [...overlapWarnings(context, deps.clock()), CONTENT_NOT_SEEN], outcome })
 }

@@ -97,9 +97,12 @@ export interface TamperLog {
 /** Who asks, and for what: `key` is the Idempotency-Key, `fingerprint` stands for the request, `requestId` (UUID) for this attempt at it. */
 export type Asked = Readonly<{ client: string; key: string; fingerprint: string; requestId: string }>
 
+/** A signature that stood in the `also` of an answer. */
+export type AnsweredAlso = Readonly<{ signatureId: string; replayed: boolean }>
+
 /** What became of one name in an answer, in the order in which it was written. `listed` is its place in the listing. */
 export type AnswerItem = Readonly<{ name: string; listed: number }> &
-  (Readonly<{ kind: 'signed'; signatureId: string; filename: string; replayed: boolean }> | Readonly<{ kind: 'failed'; code: ErrorCode; detail: string }> | Readonly<{ kind: 'skipped'; reason: SkipReason }>)
+  (Readonly<{ kind: 'signed'; signatureId: string; filename: string; replayed: boolean; also?: readonly AnsweredAlso[] }> | Readonly<{ kind: 'failed'; code: ErrorCode; detail: string }> | Readonly<{ kind: 'skipped'; reason: SkipReason }>)
 
 /** What an answer was, besides its items. A `problem` is an answer of one failed item. */
 export type AnswerHead = Readonly<{ kind: 'file' | 'directory' | 'batch' | 'problem'; path: string; warnings: readonly Warning[] }>
