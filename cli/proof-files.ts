@@ -1,7 +1,7 @@
 import { open, type FileHandle } from 'node:fs/promises'
-import { StringDecoder } from 'node:string_decoder'
 import type { Proven, Signature } from '../sdk/index.ts'
 import { fileFailure, type Failure } from './failure.ts'
+import { linesOf } from './lines.ts'
 import type { LocalFile } from './local-files.ts'
 import type { Bench } from './session.ts'
 
@@ -71,18 +71,6 @@ function parse(text: string): Value | undefined {
   } catch {
     return undefined
   }
-}
-
-/** Not node:readline, which also ends a line at U+2028: that may stand in the name of a file. */
-async function* linesOf(handle: FileHandle): AsyncGenerator<string, void, undefined> {
-  const decoder = new StringDecoder('utf8')
-  let rest = ''
-  for await (const chunk of handle.createReadStream({ start: 0, autoClose: false })) {
-    const lines = (rest + decoder.write(chunk as Buffer)).split('\n')
-    rest = lines.pop()!
-    yield* lines
-  }
-  if (rest !== '') yield rest
 }
 
 /** The last line of a report says how many there are. */

@@ -12,9 +12,14 @@ type Seeing = Pick<Store, 'get' | 'wasHandedTo'>
  * @throws SigningError `SIGNATURE_NOT_FOUND`, `STORE_FAILED`
  */
 export async function getSignature({ store, keyring }: Readonly<{ store: Seeing; keyring: Keyring }>, caller: Caller, id: string): Promise<Signature> {
+  return withRevocation((await visibleSignature(store, caller, id)).signature, keyring)
+}
+
+/** Returns a signature of the catalogue and what is known of it besides, as {@link getSignature}. @throws SigningError `SIGNATURE_NOT_FOUND`, `STORE_FAILED` */
+export async function visibleSignature(store: Seeing, caller: Caller, id: string): Promise<Catalogued> {
   const found = await store.get(id.toLowerCase())
   if (found === undefined || !(await sees(store, caller, found))) throw new SigningError('SIGNATURE_NOT_FOUND', 'there is no such signature that this client may see')
-  return withRevocation(found.signature, keyring)
+  return found
 }
 
 /** Whether this caller may see a signature of the catalogue, and be told for whom it was made. @throws SigningError `STORE_FAILED` */

@@ -27,8 +27,8 @@ export type Unrecorded = Omit<Signature, 'receipt' | 'replayed'>
 /** What the catalogue knows of a subject: `signed`, the signature that it has for it; `taken`, a level that was signed with other content, and by which signature (UUID). */
 export type Known = Readonly<{ kind: 'signed'; signature: Signature } | { kind: 'taken'; level: Level; earlier: string }>
 
-/** A signature of the catalogue and the name of the client it was made for. */
-export type Catalogued = Readonly<{ signature: Signature; client: string }>
+/** A signature of the catalogue, the name of the client it was made for, and where its file lay then, when the server could read it itself. */
+export type Catalogued = Readonly<{ signature: Signature; client: string; place?: Pick<SignedFile, 'root' | 'relativePath'> }>
 
 /** Which signatures to find; every member that is there must fit. `visibleTo`: made for, or handed to, this client. Times are RFC 3339 in UTC. */
 export type Search = Readonly<{

@@ -2,13 +2,14 @@ import { generateKeyPairSync, hash, randomUUID, sign as signWithNode } from 'nod
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { writePackage } from '../../../formats/index.ts'
 import { SigningError } from '../../../server/errors.ts'
 import type { Keyring, OpenedKey } from '../../../server/keys/key.ts'
 import type { KeyLife } from '../../../server/keys/life.ts'
 import type { SignAnswer } from '../../../server/schemas/sign.ts'
 import type { Signature } from '../../../server/schemas/signature.ts'
 import { clientNamed, makeApp, NOW, type TestApp } from '../../helpers/app.ts'
-import { putPackage } from '../../helpers/packages.ts'
+import { packageSource, putPackage } from '../../helpers/packages.ts'
 import { openedKey, rsaKeyPair } from '../../helpers/signables.ts'
 
 const pairs = { '1001': rsaKeyPair(), '1002': rsaKeyPair(), '1003': rsaKeyPair() } as const
@@ -65,7 +66,7 @@ void t.test('in every way to a signature: a directory, an upload, a digest, a ba
   const { sign, ask, app, root } = await scene(t, { ...rsa('1001', RETIRING), ...rsa('1002') })
   for (const name of ['PkgA', 'PkgB']) putPackage(root, name)
   t.strictSame(Object.values((await sign({ path: root, keyid: '1002' })).signatures).map(keyids), [['1002', '1001'], ['1002', '1001']])
-  const sent = await app.inject({ method: 'POST', url: '/sign', query: { filename: 'C.bff', keyid: '1001' }, payload: readFileSync(putPackage(t.testdir({}), 'PkgC')), headers: { 'content-type': 'application/octet-stream' } })
+  const sent = await app.inject({ method: 'POST', url: '/sign', query: { filename: 'C.bff', keyid: '1001' }, payload: writePackage(packageSource('PkgC')), headers: { 'content-type': 'application/octet-stream' } })
   t.strictSame(keyids(one(JSON.parse(sent.body) as SignAnswer)), ['1001', '1002'])
   const item = { digest: { sha256: hash('sha256', 'x') }, sizeBytes: 1, filename: 'x' }
   t.strictSame(keyids(one(await sign({ ...item, keyid: '1001' }))), ['1001', '1002'])
