@@ -52,6 +52,8 @@ async function started(t: Test, place: Place, config: string) {
 
 const signaturesIn = (stdout: string): readonly Signature[] => Object.values((JSON.parse(stdout) as { signatures: Record<string, Signature> }).signatures)
 
+if (FULL) t.setTimeout(180_000)
+
 void t.test('a key gives way to another: in the overlap both sign, then the successor alone, and what the first signed stays valid', async (t) => {
   const place = await makePlace(t)
   const config = place.configure({ clients: [TRUSTED_BOT] })
