@@ -1,6 +1,8 @@
 import { join } from 'node:path'
 import { SigningError, type ErrorCode } from '../errors.ts'
 import type { Inspector } from '../packages/inspect.ts'
+import type { PackageInfo } from '../packages/package-info.ts'
+import { closeOpened } from '../roots/open.ts'
 import { resolvePath, type SafePath } from '../roots/resolve.ts'
 import type { SignAgainRequest } from '../schemas/sign.ts'
 import type { Catalogued } from '../store/store.ts'
@@ -52,12 +54,22 @@ async function withoutContent<T>(work: () => Promise<T>): Promise<T> {
 
 /** An inspector that takes no file but one whose signed bytes have this SHA-256. */
 function insisting(inspector: Inspector, sha256: string): Inspector {
+  const checked = (info: PackageInfo): PackageInfo => {
+    if (!('sha256' in info) || info.sha256.toString('hex') !== sha256) throw unavailable('the file has other bytes by now')
+    return info
+  }
   return {
     ...inspector,
-    inspect: async (file, options) => {
-      const info = await inspector.inspect(file, options)
-      if (!('sha256' in info) || info.sha256.toString('hex') !== sha256) throw unavailable('the file has other bytes by now')
-      return info
+    inspect: async (file, options) => checked(await inspector.inspect(file, options)),
+    open: async (place, signal) => {
+      const file = await inspector.open(place, signal)
+      try {
+        if (file.info !== undefined) checked(file.info)
+        return file
+      } catch (error) {
+        closeOpened(file)
+        throw error
+      }
     },
   }
 }

@@ -59,10 +59,11 @@ void t.test('a file that is gone, or another one by now, is never signed in the 
   const changes: readonly (readonly [string, () => void])[] = [
     ['gone', () => undefined],
     ['a package with another level', () => void putPackage(root, 'PkgA', { filesets: [{ fileset: 'PkgA.rte', vrmf: '2.0.0.0' }] })],
+    ['a large package', () => void putPackage(root, 'PkgA', { payload: [{ path: '/usr/PkgA/data', size: 1_100_000 }] })],
     ['longer', () => { writeFileSync(path, bytes); appendFileSync(path, Buffer.alloc(512)) }],
     ['cut off', () => { writeFileSync(path, bytes); truncateSync(path, 100) }],
     ['no package', () => writeFileSync(path, 'text')],
-    ['too large', () => writeFileSync(path, Buffer.alloc(1_000_001))],
+    ['too large', () => writeFileSync(path, Buffer.alloc(2_000_001))],
     ['a directory', () => mkdirSync(path)],
     ['a link to nowhere', () => symlinkSync('/nowhere', path)],
   ]
