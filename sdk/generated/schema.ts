@@ -270,7 +270,7 @@ export interface paths {
         };
         /**
          * Who am I
-         * @description Answers with who the server takes this client for, and what it may do. Every listed client may ask.
+         * @description Answers with who the server takes this client for, what it may do, and what is left of its limits. Every listed client may ask.
          */
         readonly get: operations["whoami"];
         readonly put?: never;
@@ -289,7 +289,7 @@ export interface components {
          * @description Stable code; docs/errors.md explains each.
          * @enum {string}
          */
-        readonly ErrorCode: "REQUEST_MALFORMED" | "REQUEST_INVALID" | "REQUEST_TIMEOUT" | "REQUEST_ABORTED" | "HEADERS_TOO_LARGE" | "BODY_MALFORMED" | "BODY_TOO_LARGE" | "CONTENT_TYPE_UNSUPPORTED" | "ROUTE_NOT_FOUND" | "IDEMPOTENCY_KEY_MALFORMED" | "IDEMPOTENCY_KEY_REUSED" | "REQUEST_IN_PROGRESS" | "CLIENT_UNKNOWN" | "OPERATION_DENIED" | "PATH_MALFORMED" | "PATH_OUTSIDE_ROOTS" | "PATH_UNREADABLE" | "FILE_NAME_REFUSED" | "FILE_KIND_REFUSED" | "FILE_CHANGED" | "FILE_TOO_LARGE" | "DIRECTORY_TOO_LARGE" | "NOT_A_PACKAGE" | "PACKAGE_MALFORMED" | "DSB_MALFORMED" | "DSB_STACKED" | "FORMAT_NOT_ACCEPTED" | "DIGEST_MALFORMED" | "DIGEST_MISMATCH" | "DIGEST_NOT_ALLOWED" | "DIGEST_NOT_SIGNABLE" | "FILESET_LEVEL_ALREADY_SIGNED" | "RESIGN_NOT_ALLOWED" | "CONTENT_UNAVAILABLE" | "KEYID_REQUIRED" | "KEY_NOT_AVAILABLE" | "KEY_NOT_SUITABLE" | "KEY_NOT_YET_VALID" | "KEY_EXPIRED" | "KEY_RETIRED" | "KEY_REVOKED" | "SIGNER_BUSY" | "SIGNER_NOT_AVAILABLE" | "SIGNER_TIMEOUT" | "SIGNER_FAILED" | "SIGNER_OUTPUT_TOO_LARGE" | "SIGNER_NO_RECORD" | "SIGNER_RECORD_MALFORMED" | "SIGNER_SIGNATURE_TRUNCATED" | "SIGNER_RECORD_MISMATCH" | "SIGNATURE_INVALID" | "SIGNATURE_NOT_FOUND" | "TILE_NOT_FOUND" | "FORM_NOT_AVAILABLE" | "STORE_FAILED" | "STORAGE_FULL" | "SERVER_BUSY" | "SHUTTING_DOWN" | "INTERNAL";
+        readonly ErrorCode: "REQUEST_MALFORMED" | "REQUEST_INVALID" | "REQUEST_TIMEOUT" | "REQUEST_ABORTED" | "HEADERS_TOO_LARGE" | "BODY_MALFORMED" | "BODY_TOO_LARGE" | "CONTENT_TYPE_UNSUPPORTED" | "ROUTE_NOT_FOUND" | "IDEMPOTENCY_KEY_MALFORMED" | "IDEMPOTENCY_KEY_REUSED" | "REQUEST_IN_PROGRESS" | "CLIENT_UNKNOWN" | "CLIENT_NOT_YET_VALID" | "CLIENT_EXPIRED" | "OPERATION_DENIED" | "FORMAT_NOT_ALLOWED" | "FILESET_NOT_ALLOWED" | "SIGNATURE_COUNT_REACHED" | "RATE_LIMITED" | "CLIENT_BUSY" | "PATH_MALFORMED" | "PATH_OUTSIDE_ROOTS" | "PATH_UNREADABLE" | "FILE_NAME_REFUSED" | "FILE_KIND_REFUSED" | "FILE_CHANGED" | "FILE_TOO_LARGE" | "DIRECTORY_TOO_LARGE" | "NOT_A_PACKAGE" | "PACKAGE_MALFORMED" | "DSB_MALFORMED" | "DSB_STACKED" | "FORMAT_NOT_ACCEPTED" | "DIGEST_MALFORMED" | "DIGEST_MISMATCH" | "DIGEST_NOT_ALLOWED" | "DIGEST_NOT_SIGNABLE" | "FILESET_LEVEL_ALREADY_SIGNED" | "RESIGN_NOT_ALLOWED" | "CONTENT_UNAVAILABLE" | "KEYID_REQUIRED" | "KEY_NOT_AVAILABLE" | "KEY_NOT_SUITABLE" | "KEY_NOT_YET_VALID" | "KEY_EXPIRED" | "KEY_RETIRED" | "KEY_REVOKED" | "SIGNER_BUSY" | "SIGNER_NOT_AVAILABLE" | "SIGNER_TIMEOUT" | "SIGNER_FAILED" | "SIGNER_OUTPUT_TOO_LARGE" | "SIGNER_NO_RECORD" | "SIGNER_RECORD_MALFORMED" | "SIGNER_SIGNATURE_TRUNCATED" | "SIGNER_RECORD_MISMATCH" | "SIGNATURE_INVALID" | "SIGNATURE_NOT_FOUND" | "TILE_NOT_FOUND" | "FORM_NOT_AVAILABLE" | "STORE_FAILED" | "STORAGE_FULL" | "SERVER_BUSY" | "SHUTTING_DOWN" | "INTERNAL";
         /** @description Problem details (RFC 9457). */
         readonly Problem: {
             /** @description `urn:signing-server:problem:` and the code. */
@@ -1022,6 +1022,48 @@ export interface components {
          * @enum {string}
          */
         readonly Operation: "sign" | "listFiles" | "verify" | "findSignatures" | "getSignature" | "exportSignature" | "getCheckpoint" | "getTile" | "getLogKey" | "auditLog" | "listKeys" | "getKey" | "exportKey" | "whoami";
+        /** @description What bounds a client beside the lists; what is not here is not bounded for this client alone. */
+        readonly ClientLimits: {
+            /** @description Formats it may have signed, of those that the server accepts. */
+            readonly formats?: readonly components["schemas"]["Format"][];
+            /** @description Filesets it may have signed; `*` stands for any run of characters. */
+            readonly filesets?: readonly string[];
+            /** @description Largest file it may have signed or verified. */
+            readonly maxFileBytes?: number;
+            /**
+             * Format: date-time
+             * @description It may do nothing earlier.
+             */
+            readonly notBefore?: string;
+            /**
+             * Format: date-time
+             * @description It may do nothing from then on.
+             */
+            readonly notAfter?: string;
+            /** @description The window of time that `requests` and `bytes` are about. */
+            readonly windowSeconds?: number;
+            /** @description Requests within a window. */
+            readonly requests?: number;
+            /** @description Bytes within a window, sent or read for it from the roots. */
+            readonly bytes?: number;
+            /** @description Requests at once. */
+            readonly concurrency?: number;
+            /** @description Signatures that may be made for it in all. */
+            readonly maxSignatures?: number;
+        };
+        /** @description What is left of those limits that are used up. The window is that of the replica that answers. */
+        readonly LeftOver: {
+            /** @description Requests in this window. */
+            readonly requests?: number;
+            /** @description Bytes in this window. */
+            readonly bytes?: number;
+            /** @description Until the window ends; where nothing is left, until something is. */
+            readonly resetSeconds?: number;
+            /** @description Requests that may run beside this one. */
+            readonly concurrency?: number;
+            /** @description Signatures. */
+            readonly signatures?: number;
+        };
         /**
          * @description Who the server takes the client for, and what it may do.
          * @example {
@@ -1040,7 +1082,24 @@ export interface components {
          *       ],
          *       "roots": [
          *         "nim"
-         *       ]
+         *       ],
+         *       "digestOnly": false,
+         *       "resign": false,
+         *       "sees": "own",
+         *       "limits": {
+         *         "filesets": [
+         *           "PkgA.*"
+         *         ],
+         *         "notAfter": "2026-12-01T00:00:00Z",
+         *         "windowSeconds": 60,
+         *         "requests": 600,
+         *         "maxSignatures": 3
+         *       },
+         *       "left": {
+         *         "requests": 599,
+         *         "resetSeconds": 60,
+         *         "signatures": 2
+         *       }
          *     }
          */
         readonly Whoami: {
@@ -1059,6 +1118,17 @@ export interface components {
             readonly keys: readonly components["schemas"]["Keyid"][];
             /** @description Names of the roots. */
             readonly roots: readonly string[];
+            /** @description Whether it may have a digest signed whose file the server never saw. */
+            readonly digestOnly: boolean;
+            /** @description Whether it may have other content signed under a level that was signed before. */
+            readonly resign: boolean;
+            /**
+             * @description Whose signatures it may look up.
+             * @enum {string}
+             */
+            readonly sees: "own" | "all";
+            readonly limits: components["schemas"]["ClientLimits"];
+            readonly left: components["schemas"]["LeftOver"];
         };
     };
     responses: never;
@@ -1112,6 +1182,8 @@ export type FileKind = components['schemas']['FileKind'];
 export type FileEntry = components['schemas']['FileEntry'];
 export type FileList = components['schemas']['FileList'];
 export type Operation = components['schemas']['Operation'];
+export type ClientLimits = components['schemas']['ClientLimits'];
+export type LeftOver = components['schemas']['LeftOver'];
 export type Whoami = components['schemas']['Whoami'];
 export type $defs = Record<string, never>;
 export interface operations {
@@ -1164,7 +1236,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed; `PATH_OUTSIDE_ROOTS` Path outside the roots; `PATH_UNREADABLE` Path unreadable; `DIGEST_NOT_ALLOWED` Digest alone not allowed; `RESIGN_NOT_ALLOWED` Signing anew not allowed; `KEY_NOT_AVAILABLE` Key not available */
+            /** @description `CLIENT_UNKNOWN` Client not listed; `CLIENT_NOT_YET_VALID` Client not yet valid; `CLIENT_EXPIRED` Client expired; `OPERATION_DENIED` Operation not allowed; `FORMAT_NOT_ALLOWED` Format not allowed; `FILESET_NOT_ALLOWED` Fileset not allowed; `SIGNATURE_COUNT_REACHED` No more signatures for this client; `PATH_OUTSIDE_ROOTS` Path outside the roots; `PATH_UNREADABLE` Path unreadable; `DIGEST_NOT_ALLOWED` Digest alone not allowed; `RESIGN_NOT_ALLOWED` Signing anew not allowed; `KEY_NOT_AVAILABLE` Key not available */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1221,6 +1293,21 @@ export interface operations {
             /** @description `IDEMPOTENCY_KEY_REUSED` Idempotency-Key used before; `FILE_NAME_REFUSED` File name refused; `FILE_KIND_REFUSED` Not a regular file; `NOT_A_PACKAGE` Not a package; `PACKAGE_MALFORMED` Package malformed; `DSB_MALFORMED` Signature block malformed; `DSB_STACKED` More than one signature block; `FORMAT_NOT_ACCEPTED` Format not accepted; `DIGEST_NOT_SIGNABLE` Digest alone cannot be signed; `KEY_NOT_SUITABLE` Key not suitable; `KEY_NOT_YET_VALID` Key not yet valid; `KEY_EXPIRED` Key expired; `KEY_RETIRED` Key retired; `KEY_REVOKED` Key revoked */
             readonly 422: {
                 headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `RATE_LIMITED` Too many requests; `CLIENT_BUSY` Too many requests at once */
+            readonly 429: {
+                headers: {
+                    /** @description Whole seconds: who waits for them is let in, as far as the rate goes. */
+                    readonly "Retry-After"?: number;
+                    /** @description The limits of this client: `"requests";q=600;w=60` (draft-ietf-httpapi-ratelimit-headers-11). */
+                    readonly "RateLimit-Policy"?: string;
+                    /** @description What is left of each, and for how many seconds no more: `"requests";r=599;t=60`. */
+                    readonly RateLimit?: string;
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -1326,7 +1413,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed; `PATH_OUTSIDE_ROOTS` Path outside the roots; `PATH_UNREADABLE` Path unreadable */
+            /** @description `CLIENT_UNKNOWN` Client not listed; `CLIENT_NOT_YET_VALID` Client not yet valid; `CLIENT_EXPIRED` Client expired; `OPERATION_DENIED` Operation not allowed; `PATH_OUTSIDE_ROOTS` Path outside the roots; `PATH_UNREADABLE` Path unreadable */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1374,6 +1461,21 @@ export interface operations {
             /** @description `FILE_NAME_REFUSED` File name refused */
             readonly 422: {
                 headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `RATE_LIMITED` Too many requests; `CLIENT_BUSY` Too many requests at once */
+            readonly 429: {
+                headers: {
+                    /** @description Whole seconds: who waits for them is let in, as far as the rate goes. */
+                    readonly "Retry-After"?: number;
+                    /** @description The limits of this client: `"requests";q=600;w=60` (draft-ietf-httpapi-ratelimit-headers-11). */
+                    readonly "RateLimit-Policy"?: string;
+                    /** @description What is left of each, and for how many seconds no more: `"requests";r=599;t=60`. */
+                    readonly RateLimit?: string;
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -1448,7 +1550,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed; `PATH_OUTSIDE_ROOTS` Path outside the roots; `PATH_UNREADABLE` Path unreadable */
+            /** @description `CLIENT_UNKNOWN` Client not listed; `CLIENT_NOT_YET_VALID` Client not yet valid; `CLIENT_EXPIRED` Client expired; `OPERATION_DENIED` Operation not allowed; `PATH_OUTSIDE_ROOTS` Path outside the roots; `PATH_UNREADABLE` Path unreadable */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1505,6 +1607,21 @@ export interface operations {
             /** @description `FILE_KIND_REFUSED` Not a regular file; `FILE_NAME_REFUSED` File name refused */
             readonly 422: {
                 headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `RATE_LIMITED` Too many requests; `CLIENT_BUSY` Too many requests at once */
+            readonly 429: {
+                headers: {
+                    /** @description Whole seconds: who waits for them is let in, as far as the rate goes. */
+                    readonly "Retry-After"?: number;
+                    /** @description The limits of this client: `"requests";q=600;w=60` (draft-ietf-httpapi-ratelimit-headers-11). */
+                    readonly "RateLimit-Policy"?: string;
+                    /** @description What is left of each, and for how many seconds no more: `"requests";r=599;t=60`. */
+                    readonly RateLimit?: string;
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -1609,7 +1726,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed */
+            /** @description `CLIENT_UNKNOWN` Client not listed; `CLIENT_NOT_YET_VALID` Client not yet valid; `CLIENT_EXPIRED` Client expired; `OPERATION_DENIED` Operation not allowed */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1630,6 +1747,21 @@ export interface operations {
             /** @description `REQUEST_TIMEOUT` Request too slow */
             readonly 408: {
                 headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `RATE_LIMITED` Too many requests; `CLIENT_BUSY` Too many requests at once */
+            readonly 429: {
+                headers: {
+                    /** @description Whole seconds: who waits for them is let in, as far as the rate goes. */
+                    readonly "Retry-After"?: number;
+                    /** @description The limits of this client: `"requests";q=600;w=60` (draft-ietf-httpapi-ratelimit-headers-11). */
+                    readonly "RateLimit-Policy"?: string;
+                    /** @description What is left of each, and for how many seconds no more: `"requests";r=599;t=60`. */
+                    readonly RateLimit?: string;
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -1695,7 +1827,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed */
+            /** @description `CLIENT_UNKNOWN` Client not listed; `CLIENT_NOT_YET_VALID` Client not yet valid; `CLIENT_EXPIRED` Client expired; `OPERATION_DENIED` Operation not allowed */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1716,6 +1848,21 @@ export interface operations {
             /** @description `REQUEST_TIMEOUT` Request too slow */
             readonly 408: {
                 headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `RATE_LIMITED` Too many requests; `CLIENT_BUSY` Too many requests at once */
+            readonly 429: {
+                headers: {
+                    /** @description Whole seconds: who waits for them is let in, as far as the rate goes. */
+                    readonly "Retry-After"?: number;
+                    /** @description The limits of this client: `"requests";q=600;w=60` (draft-ietf-httpapi-ratelimit-headers-11). */
+                    readonly "RateLimit-Policy"?: string;
+                    /** @description What is left of each, and for how many seconds no more: `"requests";r=599;t=60`. */
+                    readonly RateLimit?: string;
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -1784,7 +1931,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed */
+            /** @description `CLIENT_UNKNOWN` Client not listed; `CLIENT_NOT_YET_VALID` Client not yet valid; `CLIENT_EXPIRED` Client expired; `OPERATION_DENIED` Operation not allowed */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1814,6 +1961,21 @@ export interface operations {
             /** @description `FORM_NOT_AVAILABLE` Form not available; `KEY_REVOKED` Key revoked */
             readonly 422: {
                 headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `RATE_LIMITED` Too many requests; `CLIENT_BUSY` Too many requests at once */
+            readonly 429: {
+                headers: {
+                    /** @description Whole seconds: who waits for them is let in, as far as the rate goes. */
+                    readonly "Retry-After"?: number;
+                    /** @description The limits of this client: `"requests";q=600;w=60` (draft-ietf-httpapi-ratelimit-headers-11). */
+                    readonly "RateLimit-Policy"?: string;
+                    /** @description What is left of each, and for how many seconds no more: `"requests";r=599;t=60`. */
+                    readonly RateLimit?: string;
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -1876,7 +2038,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed */
+            /** @description `CLIENT_UNKNOWN` Client not listed; `CLIENT_NOT_YET_VALID` Client not yet valid; `CLIENT_EXPIRED` Client expired; `OPERATION_DENIED` Operation not allowed */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1897,6 +2059,21 @@ export interface operations {
             /** @description `REQUEST_TIMEOUT` Request too slow */
             readonly 408: {
                 headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `RATE_LIMITED` Too many requests; `CLIENT_BUSY` Too many requests at once */
+            readonly 429: {
+                headers: {
+                    /** @description Whole seconds: who waits for them is let in, as far as the rate goes. */
+                    readonly "Retry-After"?: number;
+                    /** @description The limits of this client: `"requests";q=600;w=60` (draft-ietf-httpapi-ratelimit-headers-11). */
+                    readonly "RateLimit-Policy"?: string;
+                    /** @description What is left of each, and for how many seconds no more: `"requests";r=599;t=60`. */
+                    readonly RateLimit?: string;
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -1962,7 +2139,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed */
+            /** @description `CLIENT_UNKNOWN` Client not listed; `CLIENT_NOT_YET_VALID` Client not yet valid; `CLIENT_EXPIRED` Client expired; `OPERATION_DENIED` Operation not allowed */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1983,6 +2160,21 @@ export interface operations {
             /** @description `REQUEST_TIMEOUT` Request too slow */
             readonly 408: {
                 headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `RATE_LIMITED` Too many requests; `CLIENT_BUSY` Too many requests at once */
+            readonly 429: {
+                headers: {
+                    /** @description Whole seconds: who waits for them is let in, as far as the rate goes. */
+                    readonly "Retry-After"?: number;
+                    /** @description The limits of this client: `"requests";q=600;w=60` (draft-ietf-httpapi-ratelimit-headers-11). */
+                    readonly "RateLimit-Policy"?: string;
+                    /** @description What is left of each, and for how many seconds no more: `"requests";r=599;t=60`. */
+                    readonly RateLimit?: string;
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -2045,7 +2237,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed */
+            /** @description `CLIENT_UNKNOWN` Client not listed; `CLIENT_NOT_YET_VALID` Client not yet valid; `CLIENT_EXPIRED` Client expired; `OPERATION_DENIED` Operation not allowed */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2066,6 +2258,21 @@ export interface operations {
             /** @description `REQUEST_TIMEOUT` Request too slow */
             readonly 408: {
                 headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `RATE_LIMITED` Too many requests; `CLIENT_BUSY` Too many requests at once */
+            readonly 429: {
+                headers: {
+                    /** @description Whole seconds: who waits for them is let in, as far as the rate goes. */
+                    readonly "Retry-After"?: number;
+                    /** @description The limits of this client: `"requests";q=600;w=60` (draft-ietf-httpapi-ratelimit-headers-11). */
+                    readonly "RateLimit-Policy"?: string;
+                    /** @description What is left of each, and for how many seconds no more: `"requests";r=599;t=60`. */
+                    readonly RateLimit?: string;
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -2128,7 +2335,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed */
+            /** @description `CLIENT_UNKNOWN` Client not listed; `CLIENT_NOT_YET_VALID` Client not yet valid; `CLIENT_EXPIRED` Client expired; `OPERATION_DENIED` Operation not allowed */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2149,6 +2356,21 @@ export interface operations {
             /** @description `REQUEST_TIMEOUT` Request too slow */
             readonly 408: {
                 headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `RATE_LIMITED` Too many requests; `CLIENT_BUSY` Too many requests at once */
+            readonly 429: {
+                headers: {
+                    /** @description Whole seconds: who waits for them is let in, as far as the rate goes. */
+                    readonly "Retry-After"?: number;
+                    /** @description The limits of this client: `"requests";q=600;w=60` (draft-ietf-httpapi-ratelimit-headers-11). */
+                    readonly "RateLimit-Policy"?: string;
+                    /** @description What is left of each, and for how many seconds no more: `"requests";r=599;t=60`. */
+                    readonly RateLimit?: string;
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -2211,7 +2433,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed */
+            /** @description `CLIENT_UNKNOWN` Client not listed; `CLIENT_NOT_YET_VALID` Client not yet valid; `CLIENT_EXPIRED` Client expired; `OPERATION_DENIED` Operation not allowed */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2232,6 +2454,21 @@ export interface operations {
             /** @description `REQUEST_TIMEOUT` Request too slow */
             readonly 408: {
                 headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `RATE_LIMITED` Too many requests; `CLIENT_BUSY` Too many requests at once */
+            readonly 429: {
+                headers: {
+                    /** @description Whole seconds: who waits for them is let in, as far as the rate goes. */
+                    readonly "Retry-After"?: number;
+                    /** @description The limits of this client: `"requests";q=600;w=60` (draft-ietf-httpapi-ratelimit-headers-11). */
+                    readonly "RateLimit-Policy"?: string;
+                    /** @description What is left of each, and for how many seconds no more: `"requests";r=599;t=60`. */
+                    readonly RateLimit?: string;
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -2296,7 +2533,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed; `KEY_NOT_AVAILABLE` Key not available */
+            /** @description `CLIENT_UNKNOWN` Client not listed; `CLIENT_NOT_YET_VALID` Client not yet valid; `CLIENT_EXPIRED` Client expired; `OPERATION_DENIED` Operation not allowed; `KEY_NOT_AVAILABLE` Key not available */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2317,6 +2554,21 @@ export interface operations {
             /** @description `REQUEST_TIMEOUT` Request too slow */
             readonly 408: {
                 headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `RATE_LIMITED` Too many requests; `CLIENT_BUSY` Too many requests at once */
+            readonly 429: {
+                headers: {
+                    /** @description Whole seconds: who waits for them is let in, as far as the rate goes. */
+                    readonly "Retry-After"?: number;
+                    /** @description The limits of this client: `"requests";q=600;w=60` (draft-ietf-httpapi-ratelimit-headers-11). */
+                    readonly "RateLimit-Policy"?: string;
+                    /** @description What is left of each, and for how many seconds no more: `"requests";r=599;t=60`. */
+                    readonly RateLimit?: string;
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -2382,7 +2634,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed; `KEY_NOT_AVAILABLE` Key not available */
+            /** @description `CLIENT_UNKNOWN` Client not listed; `CLIENT_NOT_YET_VALID` Client not yet valid; `CLIENT_EXPIRED` Client expired; `OPERATION_DENIED` Operation not allowed; `KEY_NOT_AVAILABLE` Key not available */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2412,6 +2664,21 @@ export interface operations {
             /** @description `FORM_NOT_AVAILABLE` Form not available */
             readonly 422: {
                 headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `RATE_LIMITED` Too many requests; `CLIENT_BUSY` Too many requests at once */
+            readonly 429: {
+                headers: {
+                    /** @description Whole seconds: who waits for them is let in, as far as the rate goes. */
+                    readonly "Retry-After"?: number;
+                    /** @description The limits of this client: `"requests";q=600;w=60` (draft-ietf-httpapi-ratelimit-headers-11). */
+                    readonly "RateLimit-Policy"?: string;
+                    /** @description What is left of each, and for how many seconds no more: `"requests";r=599;t=60`. */
+                    readonly RateLimit?: string;
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -2474,7 +2741,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed */
+            /** @description `CLIENT_UNKNOWN` Client not listed; `CLIENT_NOT_YET_VALID` Client not yet valid; `CLIENT_EXPIRED` Client expired; `OPERATION_DENIED` Operation not allowed */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2501,6 +2768,21 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `RATE_LIMITED` Too many requests; `CLIENT_BUSY` Too many requests at once */
+            readonly 429: {
+                headers: {
+                    /** @description Whole seconds: who waits for them is let in, as far as the rate goes. */
+                    readonly "Retry-After"?: number;
+                    /** @description The limits of this client: `"requests";q=600;w=60` (draft-ietf-httpapi-ratelimit-headers-11). */
+                    readonly "RateLimit-Policy"?: string;
+                    /** @description What is left of each, and for how many seconds no more: `"requests";r=599;t=60`. */
+                    readonly RateLimit?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `HEADERS_TOO_LARGE` Header fields too large */
             readonly 431: {
                 headers: {
@@ -2519,7 +2801,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `SERVER_BUSY` Server busy; `SHUTTING_DOWN` Server shutting down */
+            /** @description `SERVER_BUSY` Server busy; `SHUTTING_DOWN` Server shutting down; `STORE_FAILED` Catalogue not writable */
             readonly 503: {
                 headers: {
                     readonly [name: string]: unknown;

@@ -18,7 +18,7 @@ export type SignBatchDeps = SignContentDeps & Readonly<{ keyring: Keyring; concu
 export async function signBatch(deps: SignBatchDeps, caller: Caller, { items, keyid, ...asked }: SignBatchRequest, signal: AbortSignal): Promise<BatchRun> {
   checkDigestAllowed(caller)
   const key = chooseSigningKey(caller, deps, keyid)
-  const context = { caller, key, along: keysAlong(caller, deps, key), anew: anewOf(caller, asked), signal }
+  const context = { caller, key, along: keysAlong(caller, deps, key), anew: anewOf(caller, asked), patient: true, signal }
   const numbered = [...items.entries()]
   const outcomes = Array.from<Settled>({ length: items.length })
   const work = async ([position, item]: readonly [number, DigestItem]): Promise<void> => {

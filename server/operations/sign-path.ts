@@ -32,7 +32,7 @@ export async function signPath(deps: SignPathDeps, caller: Caller, request: Sign
     return runOfOne(name, request.path, { warnings, outcome: async () => await deps.incidents.file(context, await signAt(deps, name, async () => place, context)) })
   }
   const entries = await listDirectory(place, { recursive: request.recursive === true, maxEntries: deps.maxEntries, signal })
-  const work = async (entry: ListedEntry) => await deps.incidents.file(context, await signEntry(deps, { directory: place, roots, entry }, context))
+  const work = async (entry: ListedEntry) => await deps.incidents.file(context, await signEntry(deps, { directory: place, roots, entry }, { ...context, patient: true }))
   return { kind: 'directory', path: request.path, files: entries.map(({ name }) => name), warnings, outcomes: inFlight(entries, deps.concurrency, work) }
 }
 
