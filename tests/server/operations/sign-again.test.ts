@@ -12,7 +12,7 @@ type Scene = TestApp & Readonly<{ post: (body: object, query?: Readonly<Record<s
 
 async function scene(t: Test): Promise<Scene> {
   const both = { keys: ['1001', '1002'], digestOnly: true, resign: true }
-  const made = await makeApp(t, () => ({ policy: [clientNamed('bot', both), clientNamed('officer', { ...both, sees: 'all' }), clientNamed('elsewhere', { ...both, sees: 'all', roots: ['other'] })] }))
+  const made = await makeApp(t, () => ({ policy: [clientNamed('bot', both), clientNamed('officer', { ...both, sees: 'all' }), clientNamed('small', { ...both, sees: 'all', maxFileBytes: 10 }), clientNamed('elsewhere', { ...both, sees: 'all', roots: ['other'] })] }))
   const post = async (body: object) => JSON.parse((await made.app.inject({ method: 'POST', url: '/sign', payload: body })).body) as Record<string, unknown>
   return { ...made, post, sign: async (body) => Object.values(((await post(body)) as SignAnswer).signatures)[0] as Signature }
 }
@@ -45,6 +45,8 @@ void t.test('a signature of somebody else is not found, and content that the ser
   const sent = await app.inject({ method: 'POST', url: '/sign', query: { filename: 'B.bff', keyid: '1001' }, payload: writePackage(packageSource('PkgB')), headers: { 'content-type': 'application/octet-stream' } })
   const byUpload = (JSON.parse(sent.body) as SignAnswer).signatures['B.bff'] as Signature
   for (const { id } of [byDigest, byUpload]) t.match(await post({ id, keyid: '1002' }), { code: 'CONTENT_UNAVAILABLE', status: 409, detail: /was sent, or signed by its digest/ })
+  become('small')
+  t.match(await post({ id: byPath.id, keyid: '1002' }), { code: 'FILE_TOO_LARGE' }, 'which is said of what this client may not sign')
   become('elsewhere')
   t.match(await post({ id: byPath.id, keyid: '1002' }), { code: 'CONTENT_UNAVAILABLE' }, 'in a root that is not for this client')
   become('nobody')
