@@ -13,7 +13,7 @@ type Scene = TestApp & Readonly<{ faults: Error[]; post: (body: object, query?: 
 async function scene(t: Test): Promise<Scene> {
   const both = { keys: ['1001', '1002'], digestOnly: true, resign: true }
   const faults: Error[] = []
-  const made = await makeApp(t, ({ inspector }) => ({ inspector: { ...inspector, open: async (...given) => await (faults.length > 0 ? Promise.reject(faults.pop() as Error) : inspector.open(...given)) }, policy: [clientNamed('bot', both), clientNamed('officer', { ...both, sees: 'all' }), clientNamed('small', { ...both, sees: 'all', maxFileBytes: 10 }), clientNamed('elsewhere', { ...both, sees: 'all', roots: ['other'] })] }))
+  const made = await makeApp(t, ({ inspector }) => ({ inspector: { ...inspector, open: async (...given) => await (faults.length > 0 ? Promise.reject(faults.pop()) : inspector.open(...given)) }, policy: [clientNamed('bot', both), clientNamed('officer', { ...both, sees: 'all' }), clientNamed('small', { ...both, sees: 'all', maxFileBytes: 10 }), clientNamed('elsewhere', { ...both, sees: 'all', roots: ['other'] })] }))
   const post = async (body: object) => JSON.parse((await made.app.inject({ method: 'POST', url: '/sign', payload: body })).body) as Record<string, unknown>
   return { ...made, faults, post, sign: async (body) => Object.values(((await post(body)) as SignAnswer).signatures)[0] as Signature }
 }
