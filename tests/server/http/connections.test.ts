@@ -14,15 +14,15 @@ import { eventually } from '../../helpers/processes.ts'
 const pki = await testPki()
 const BOT = pki.clients['release-bot']
 const POLICY: ConnectionDeps['policy'] = [{ name: 'bot', match: { san: 'URI:urn:example:release-bot' }, allow: [], keys: [], roots: [], digestOnly: false, resign: false, sees: 'own' }]
-const LIMITS = { connections: 100, requestMs: 30_000, idleMs: 5_000 }
+const LIMITS = { connections: 100, handshakesPerAddress: 100, requestMs: 30_000, idleMs: 5_000 }
 const REQUEST = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
 
 type Line = Readonly<{ level: string; message: string } & Record<string, unknown>>
-type Port = Readonly<{ port: number; listener: Listener; lines: Line[]; failures: (string | undefined)[]; refusals: ErrorCode[] }>
+type Port = Readonly<{ port: number; listener: Listener; lines: Line[]; failures: (string | undefined)[]; refusals: ErrorCode[]; refused: string[] }>
 type Options = Readonly<{ limits?: Partial<typeof LIMITS>; handshakeMs?: number; handler?: ConnectionDeps['handler'] }>
 
 async function openPort(test: Pick<typeof t, 'teardown'>, { limits, handshakeMs = 5_000, handler = answer }: Options = {}): Promise<Port> {
-  const [lines, failures, refusals]: [Line[], (string | undefined)[], ErrorCode[]] = [[], [], []]
+  const [lines, failures, refusals, refused]: [Line[], (string | undefined)[], ErrorCode[], string[]] = [[], [], [], []]
   const log = (level: string) => (facts: object, message: string) => void lines.push({ level, message, ...facts })
   const listener = createListener('service', {
     handler,
@@ -32,13 +32,14 @@ async function openPort(test: Pick<typeof t, 'teardown'>, { limits, handshakeMs 
     log: { info: log('info'), warn: log('warn') } as never,
     tlsClientFailed: (code) => failures.push(code),
     requestRefused: (code) => refusals.push(code),
+    connectionRefused: (limit) => refused.push(limit),
   })
   const { port } = await listener.listen({ host: '127.0.0.1', port: 0 })
   test.teardown(async () => {
     listener.cut()
     await listener.drain()
   })
-  return { port, listener, lines, failures, refusals }
+  return { port, listener, lines, failures, refusals, refused }
 }
 
 function answer(_request: IncomingMessage, response: ServerResponse): void {
@@ -123,7 +124,6 @@ void t.test('a client that never finishes its handshake is turned away in time',
 })
 
 void t.test('what is no request gets a problem document, a line in the log and a number', async (t) => {
-  const port = await openPort(t)
   const table: readonly [string, string, number, ErrorCode][] = [
     ['garbage', 'garbage\r\n\r\n', 400, 'REQUEST_MALFORMED'], ['another protocol', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400, 'REQUEST_MALFORMED'],
     ['a header without a colon', 'GET / HTTP/1.1\r\nHost\r\n\r\n', 400, 'REQUEST_MALFORMED'], ['two lengths', 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n', 400, 'REQUEST_MALFORMED'],
@@ -131,6 +131,8 @@ void t.test('what is no request gets a problem document, a line in the log and a
     ['long header fields', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 431, 'HEADERS_TOO_LARGE'], ['a long URL', `GET /${'x'.repeat(20_000)} HTTP/1.1\r\n\r\n`, 431, 'HEADERS_TOO_LARGE'],
   ]
   for (const [name, text, status, code] of table) {
+    // A port for each: what is refused for the same reason again is counted.
+    const port = await openPort(t)
     const client = talk(port)
     await once(client.socket, 'secureConnect')
     client.socket.write(text)
@@ -269,7 +271,7 @@ void t.test('a fault of the listener is logged and ends nothing', async (t) => {
 })
 
 async function createListenerOn(port: number): Promise<AddressInfo> {
-  const listener = createListener('browser', { handler: answer, tls: {}, limits: LIMITS, policy: [], log: { info: () => undefined, warn: () => undefined } as never, tlsClientFailed: () => undefined, requestRefused: () => undefined })
+  const listener = createListener('browser', { handler: answer, tls: {}, limits: LIMITS, policy: [], log: { info: () => undefined, warn: () => undefined } as never, tlsClientFailed: () => undefined, requestRefused: () => undefined, connectionRefused: () => undefined })
   return await listener.listen({ host: '127.0.0.1', port })
 }
 
