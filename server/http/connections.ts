@@ -91,7 +91,7 @@ function createHttpsServer(port: Port): Server {
     requireHostHeader: false,
   }, handler)
   server.maxConnections = limits.connections
-  // Their size is limited; Node would leave out what exceeds a number, and then nobody would see all of them.
+  // Node would leave out what exceeds a number, and then nobody would see all of them.
   server.maxHeadersCount = 0
   // Without these two Node answers by itself: the first with an invitation to send the body, before anybody decided whether it is wanted.
   server.on('checkContinue', handler)
@@ -165,11 +165,10 @@ function serve(request: IncomingMessage, response: ServerResponse, port: Port): 
   // What follows a request that was refused for its form may be its body, or not.
   if (port.over.has(socket) || endIf(outlived(socket, new Date()), socket, port)) return
   port.table.begin(response)
-  const detail = framingFault(request)
-  if (detail === undefined) return port.deps.handler(request, response)
+  const fault = framingFault(request)
+  if (fault === undefined) return port.deps.handler(request, response)
   port.over.add(socket)
-  const fault: ClientFault = { code: 'REQUEST_MALFORMED', detail }
-  tellRefused(socket, fault, { reason: detail, requestId: refuseRequest(response, fault) }, port)
+  tellRefused(socket, fault, { reason: fault.detail, requestId: refuseRequest(response, fault) }, port)
 }
 
 /** Answers what never became a request: the HTTP parser refused it, or it did not arrive in time. */

@@ -1,7 +1,11 @@
 import type { IncomingMessage } from 'node:http'
+import type { ClientFault } from './client-fault.ts'
 
 /** Header fields that decide where a request ends or whose it is; two of them mean two things to two readers. */
 const SINGLE = ['host', 'content-length', 'transfer-encoding', 'content-type', 'expect'] as const
+
+/** More than any client has reason to send; Node limits their size, which many small ones do not reach. */
+const MAX_FIELDS = 256
 
 /** `HOST`, `HOST:PORT` (RFC 3986, 3.2.2), or nothing. */
 const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|[\w.~!$&'()*+,;=%-]*)(?::\d*)?$/
@@ -24,7 +28,9 @@ const RULES: readonly Rule[] = [
   { broken: ({ headers }) => headers.trailer !== undefined, detail: 'trailer fields are not taken' },
 ]
 
-/** Returns what is wrong with the form of a request, as a sentence, or undefined. Looks at the header section alone. */
-export function framingFault(request: IncomingMessage): string | undefined {
-  return RULES.find(({ broken }) => broken(request))?.detail
+/** Returns what is wrong with the form of a request, or undefined. Looks at the header section alone. */
+export function framingFault(request: IncomingMessage): ClientFault | undefined {
+  if (request.rawHeaders.length > 2 * MAX_FIELDS) return { code: 'HEADERS_TOO_LARGE', detail: `the request has more than ${MAX_FIELDS} header fields` }
+  const rule = RULES.find(({ broken }) => broken(request))
+  return rule === undefined ? undefined : { code: 'REQUEST_MALFORMED', detail: rule.detail }
 }

@@ -26,7 +26,7 @@ export async function talk({ say = '', sayAgainMs, enough = () => false, limitMs
 
 /** The statuses of the answers in a text. */
 export function statusesIn(text: string): readonly number[] {
-  return [...text.matchAll(/^HTTP\/1\.1 (\d{3}) /gm)].map(([, status]) => Number(status))
+  return [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status))
 }
 
 /** An address of the loopback of its own for each test case, so that each is the first of its kind in the log. */
