@@ -23,7 +23,7 @@ export type ConnectionTable = Readonly<{
   closeAll(): void
 }>
 
-type Connection = Readonly<{ peer: Peer; responses: Set<ServerResponse> }>
+type Connection = Readonly<{ peer: Peer; network: string; responses: Set<ServerResponse> }>
 
 /** Whoever is gone already has no address any more; all of those count as one. */
 const NOWHERE = 'nowhere'
@@ -32,15 +32,15 @@ export function createConnectionTable(): ConnectionTable {
   const open = new Set<Socket>()
   const known = new WeakMap<Socket, Connection>()
   const strangers = new Map<string, Set<Socket>>()
-  const find = (socket: Socket): Connection => known.get(tcpOf(socket)) ?? { peer: readPeer(socket), responses: new Set() }
+  const find = (socket: Socket): Connection => known.get(tcpOf(socket)) ?? connectionOf(socket)
   return {
     open: () => open.size,
     add: (socket) => {
-      const peer = readPeer(socket)
-      const network = networkOf(peer.address ?? NOWHERE)
+      const connection = connectionOf(socket)
+      const { network } = connection
       const alike = strangers.get(network) ?? new Set()
       open.add(socket)
-      known.set(socket, { peer, responses: new Set() })
+      known.set(socket, connection)
       strangers.set(network, alike.add(socket))
       socket.once('close', () => {
         open.delete(socket)
@@ -48,7 +48,7 @@ export function createConnectionTable(): ConnectionTable {
       })
       return alike.size
     },
-    accept: (socket) => forget(strangers, networkOf(find(socket).peer.address ?? NOWHERE), tcpOf(socket)),
+    accept: (socket) => forget(strangers, find(socket).network, tcpOf(socket)),
     peerOf: (socket) => find(socket).peer,
     begin: (response) => {
       const { responses } = find(response.req.socket)
@@ -76,6 +76,6 @@ export function tcpOf(socket: Socket & Readonly<{ _parent?: Socket | null }>): S
   return socket._parent ?? socket
 }
 
-function readPeer({ remoteAddress, remotePort }: Socket): Peer {
-  return { address: remoteAddress, port: remotePort }
+function connectionOf({ remoteAddress, remotePort }: Socket): Connection {
+  return { peer: { address: remoteAddress, port: remotePort }, network: networkOf(remoteAddress ?? NOWHERE), responses: new Set() }
 }

@@ -169,7 +169,7 @@ void t.test('a connection does not outlive its certificate', async (t) => {
   const brief = await odd({ notAfter: new Date(Date.now() + 2_000) })
   const localAddress = nextAddress()
   const ask = 'GET /whoami HTTP/1.1\r\nhost: x\r\n\r\n'
-  const { text, closed } = await talk({ port, ca: pki.server.ca, ...brief, localAddress, say: ask, sayAgainMs: 100 })
+  const { text, closed } = await talk({ port, ca: pki.server.ca, ...brief, localAddress, say: ask, again: { text: ask, everyMs: 100 } })
   t.ok(closed)
   t.match(text, /^HTTP\/1\.1 200 /)
   t.match(await server.logged((line) => from(localAddress)(line) && line.level === 'warn'), [{ msg: 'refused connection', reason: 'CERT_HAS_EXPIRED' }])

@@ -8,6 +8,7 @@ import type { ErrorCode } from '../../../server/errors.ts'
 import { createConnectionTable } from '../../../server/http/connection-table.ts'
 import { createListener, type ConnectionDeps, type Listener } from '../../../server/http/connections.ts'
 import { tlsOptions } from '../../../server/identity/tls.ts'
+import { issueOdd, KEY_USAGE } from '../../helpers/odd-certificates.ts'
 import { testPki, type TestIdentity } from '../../helpers/pki.ts'
 import { eventually } from '../../helpers/processes.ts'
 
@@ -194,12 +195,84 @@ void t.test('an expectation and a missing Host header are left to the app', asyn
   t.strictSame(seen, ['the-unexpected', 'none'])
 })
 
+void t.test('what two servers might read differently is refused before the app sees it, and nothing that follows it is served', async (t) => {
+  const seen: (string | undefined)[] = []
+  const table: readonly [string, string, string, ErrorCode][] = [
+    ['two codings', 'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n', 'the only transfer coding is chunked', 'REQUEST_MALFORMED'],
+    ['a coding the parser refuses too', 'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n', 'the only transfer coding is chunked', 'REQUEST_MALFORMED'],
+    ['too many fields', `GET / HTTP/1.1\r\n${'a:\r\n'.repeat(257)}\r\n`, 'the request has more than 256 header fields', 'HEADERS_TOO_LARGE'],
+    ['a tunnel', 'CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n', 'CONNECT', 'REQUEST_MALFORMED'],
+  ]
+  for (const [name, text, reason, code] of table) {
+    const port = await openPort(t, { handler: (request) => void seen.push(request.url) })
+    const client = talk(port)
+    await once(client.socket, 'secureConnect')
+    client.socket.write(`${text}${REQUEST}`)
+    await client.ended
+    t.match(problemIn(client.text()), { code, length: true, type: 'application/problem+json' }, name)
+    t.match(port.lines.filter(({ level }) => level === 'warn'), [{ message: 'request refused', code, reason, address: '127.0.0.1' }], name)
+    t.strictSame(port.refusals, [code], name)
+  }
+  t.strictSame(seen, [])
+})
+
+void t.test('a tunnel that is asked for in the middle of an answer ends the connection', async (t) => {
+  const port = await openPort(t, { handler: (_request, response) => void response.write('begun') })
+  const client = talk(port)
+  await once(client.socket, 'secureConnect')
+  client.socket.write(REQUEST)
+  await eventually(() => client.text().includes('begun'))
+  client.socket.write('CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n')
+  await client.ended
+  t.notMatch(client.text(), /REQUEST_MALFORMED/)
+})
+
+void t.test('whoever waits to be asked for a body is asked by the app alone', async (t) => {
+  const port = await openPort(t)
+  const client = talk(port)
+  await once(client.socket, 'secureConnect')
+  client.socket.write('POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n')
+  await client.ended
+  t.match(client.text(), /^HTTP\/1\.1 200 /)
+})
+
+void t.test('the certificate of an authority is none of a client, and one that ends while its connection is open ends it', async (t) => {
+  const port = await openPort(t)
+  const authority = talk(port, await issueOdd(pki.authority, { isAuthority: true, keyUsage: KEY_USAGE.keyCertSign | KEY_USAGE.digitalSignature }))
+  authority.socket.once('secureConnect', () => authority.socket.write(REQUEST))
+  await authority.ended
+  t.equal(authority.text(), '')
+  t.match(port.lines.splice(0), [{ level: 'warn', message: 'refused connection', address: '127.0.0.1', reason: 'CLIENT_CERT_IS_CA' }])
+
+  const brief = talk(port, await issueOdd(pki.authority, { notAfter: new Date(Date.now() + 2_000) }))
+  await once(brief.socket, 'secureConnect')
+  const asking = setInterval(() => brief.socket.write(REQUEST), 50)
+  await brief.ended
+  clearInterval(asking)
+  t.match(brief.text(), /^HTTP\/1\.1 200 /)
+  t.match(port.lines.filter(({ level }) => level === 'warn'), [{ message: 'refused connection', reason: 'CERT_HAS_EXPIRED' }])
+  t.strictSame(port.failures, ['CLIENT_CERT_IS_CA', 'CERT_HAS_EXPIRED'])
+})
+
+void t.test('of one address only so many may be in their handshake', async (t) => {
+  const port = await openPort(t, { limits: { handshakesPerAddress: 2 } })
+  const idle = [1, 2].map(() => connectTcp(port.port, '127.0.0.1').on('error', () => undefined))
+  await eventually(() => port.listener.connections() === 2)
+  await talk(port).ended
+  t.match(port.lines, [{ message: 'refused connection', address: '127.0.0.1', port: Number, reason: 'limits.handshakesPerAddress' }])
+  t.strictSame([port.refused, port.failures], [['handshakesPerAddress'], []], 'which is no fault of TLS')
+  idle[0]?.destroy()
+  await eventually(() => port.listener.connections() === 1)
+  for (let turn = 0; turn < 3; turn += 1) await once(talk(port).socket, 'secureConnect')
+})
+
 void t.test('connections above the limit are dropped and logged, and make room again', async (t) => {
   const port = await openPort(t, { limits: { connections: 2 } })
   const clients = [talk(port), talk(port)] as const
   await Promise.all(clients.map(async ({ socket }) => await once(socket, 'secureConnect')))
   await talk(port).ended
   t.match(port.lines.filter(({ level }) => level === 'warn'), [{ message: 'refused connection', address: '127.0.0.1', port: Number, reason: 'limits.connections' }])
+  t.strictSame(port.refused, ['connections'])
   clients[0].socket.destroy()
   await eventually(() => port.listener.connections() === 1)
   await once(talk(port).socket, 'secureConnect')
@@ -280,5 +353,6 @@ void t.test('a connection table knows nothing of a connection it was not told of
   const socket = { remoteAddress: '192.0.2.1', remotePort: 7 } as Socket
   t.strictSame(table.peerOf(socket), { address: '192.0.2.1', port: 7 })
   t.equal(table.isAnswering(socket), false)
+  table.accept(socket)
   t.equal(table.open(), 0)
 })
