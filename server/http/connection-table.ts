@@ -25,9 +25,6 @@ export type ConnectionTable = Readonly<{
 
 type Connection = Readonly<{ peer: Peer; network: string; responses: Set<ServerResponse> }>
 
-/** Whoever is gone already has no address any more; all of those count as one. */
-const NOWHERE = 'nowhere'
-
 export function createConnectionTable(): ConnectionTable {
   const open = new Set<Socket>()
   const known = new WeakMap<Socket, Connection>()
@@ -77,5 +74,5 @@ export function tcpOf(socket: Socket & Readonly<{ _parent?: Socket | null }>): S
 }
 
 function connectionOf({ remoteAddress, remotePort }: Socket): Connection {
-  return { peer: { address: remoteAddress, port: remotePort }, network: networkOf(remoteAddress ?? NOWHERE), responses: new Set() }
+  return { peer: { address: remoteAddress, port: remotePort }, network: networkOf(remoteAddress), responses: new Set() }
 }

@@ -48,6 +48,8 @@ export type Listener = Readonly<{
 const CHECK_MS = 1_000
 /** Header fields have no reason to take longer. */
 const HEADERS_MS = 20_000
+/** How long a connection that was answered and ended may stay half open. */
+const LINGER_MS = 1_000
 
 /** Creates a service port: who connects is logged by name, who is refused by reason. It does not listen yet. */
 export function createListener(name: ListenerName, deps: ConnectionDeps): Listener {
@@ -96,7 +98,7 @@ function createHttpsServer(port: Port): Server {
   // Without these two Node answers by itself: the first with an invitation to send the body, before anybody decided whether it is wanted.
   server.on('checkContinue', handler)
   server.on('checkExpectation', handler)
-  server.on('connect', (request, socket) => refuse(socket as TLSSocket, { code: 'REQUEST_MALFORMED', detail: 'this server is no proxy' }, 'CONNECT', port))
+  server.on('connect', ({ socket }) => refuse(socket.resume() as TLSSocket, { code: 'REQUEST_MALFORMED', detail: 'this server is no proxy' }, 'CONNECT', port))
   server.on('connection', (socket: Socket) => admit(socket, port))
   server.on('secureConnection', (socket) => greet(socket, port))
   server.on('tlsClientError', (error, socket) => turnAway(error, socket, port))
@@ -153,11 +155,7 @@ function refuseCertificate(socket: TLSSocket, reason: string | undefined, port: 
 }
 
 function writeRefusal(peer: Peer, reason: string | undefined, { name, deps: { log }, refusals }: Port): void {
-  refusals.write({ log, message: 'refused connection', who: originOf(peer), why: String(reason), facts: { listener: name, ...peer, reason } })
-}
-
-function originOf({ address }: Peer): string | undefined {
-  return address === undefined ? undefined : networkOf(address)
+  refusals.write({ log, message: 'refused connection', who: networkOf(peer.address), why: String(reason), facts: { listener: name, ...peer, reason } })
 }
 
 function serve(request: IncomingMessage, response: ServerResponse, port: Port): void {
@@ -185,6 +183,9 @@ function answerClientError(error: NodeJS.ErrnoException, socket: TLSSocket, port
 function refuse(socket: TLSSocket, fault: ClientFault, reason: string | undefined, port: Port): void {
   if (!socket.writable || port.table.isAnswering(socket)) return void socket.destroy()
   tellRefused(socket, fault, { reason, requestId: answerFault(socket, fault) }, port)
+  // Time to read the answer; who keeps its own side open has had it.
+  const linger = setTimeout(() => socket.destroy(), LINGER_MS)
+  socket.once('close', () => clearTimeout(linger))
 }
 
 type Refused = Readonly<{ reason: string | undefined; requestId: string }>
@@ -192,5 +193,5 @@ type Refused = Readonly<{ reason: string | undefined; requestId: string }>
 function tellRefused(socket: TLSSocket, { code }: ClientFault, { reason, requestId }: Refused, { name, table, deps, refusals }: Port): void {
   const peer = table.peerOf(socket)
   deps.requestRefused(code)
-  refusals.write({ log: deps.log, message: 'request refused', who: originOf(peer), why: `${code} ${reason}`, facts: { listener: name, ...peer, reqId: requestId, code, reason } })
+  refusals.write({ log: deps.log, message: 'request refused', who: networkOf(peer.address), why: `${code} ${reason}`, facts: { listener: name, ...peer, reqId: requestId, code, reason } })
 }

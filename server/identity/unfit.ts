@@ -9,7 +9,8 @@ export type Unfitness = 'CERT_HAS_EXPIRED' | 'CLIENT_CERT_IS_CA'
  * key usage does not forbid it (RFC 5280, 4.2.1.9): who may issue certificates must not be a client by the way.
  */
 export function unfitness(socket: TLSSocket, now: Date): Unfitness | undefined {
-  return socket.getPeerX509Certificate()?.ca === true ? 'CLIENT_CERT_IS_CA' : outlived(socket, now)
+  const certificate = socket.getPeerX509Certificate()
+  return certificate !== undefined && certificate.ca ? 'CLIENT_CERT_IS_CA' : outlived(socket, now)
 }
 
 /**

@@ -3,10 +3,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { connect as connectTcp, type AddressInfo, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
 import type { ErrorCode } from '../../../server/errors.ts'
 import { createConnectionTable } from '../../../server/http/connection-table.ts'
 import { createListener, type ConnectionDeps, type Listener } from '../../../server/http/connections.ts'
+import { inviteBody } from '../../../server/http/invite-body.ts'
 import { tlsOptions } from '../../../server/identity/tls.ts'
 import { issueOdd, KEY_USAGE } from '../../helpers/odd-certificates.ts'
 import { testPki, type TestIdentity } from '../../helpers/pki.ts'
@@ -227,13 +229,52 @@ void t.test('a tunnel that is asked for in the middle of an answer ends the conn
   t.notMatch(client.text(), /REQUEST_MALFORMED/)
 })
 
-void t.test('whoever waits to be asked for a body is asked by the app alone', async (t) => {
-  const port = await openPort(t)
+void t.test('a refusal waits for the answers before it, and nothing is written behind it', async (t) => {
+  let finish: () => void = () => undefined
+  const port = await openPort(t, { handler: (_request, response) => void (finish = () => void response.end('hello')) })
   const client = talk(port)
   await once(client.socket, 'secureConnect')
-  client.socket.write('POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n')
+  client.socket.write(`${REQUEST}GET * HTTP/1.1\r\nHost: x\r\n\r\n`)
+  await eventually(() => port.refusals.length === 1)
+  client.socket.write('garbage\r\n\r\n')
+  await delay(50)
+  finish()
   await client.ended
-  t.match(client.text(), /^HTTP\/1\.1 200 /)
+  t.match(client.text(), /^HTTP\/1\.1 200 [^]*helloHTTP\/1\.1 400 [^]*the request target is not a path/)
+  t.strictSame(port.refusals, ['REQUEST_MALFORMED'])
+})
+
+void t.test('who was refused and does not close its side is closed all the same', async (t) => {
+  const port = await openPort(t)
+  for (const text of ['garbage\r\n\r\n', 'CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n']) {
+    const client = talk(port, BOT, { allowHalfOpen: true } as ConnectionOptions)
+    await once(client.socket, 'secureConnect')
+    client.socket.write(text)
+    await once(client.socket, 'end')
+    t.match(client.text(), /^HTTP\/1\.1 400 /)
+    await eventually(() => port.listener.connections() === 0)
+    client.socket.destroy()
+  }
+})
+
+void t.test('whoever waits to be asked for a body is asked by the app alone', async (t) => {
+  const invite = async (request: IncomingMessage, response: ServerResponse) => {
+    if (request.url === '/invited') await inviteBody({ raw: request } as FastifyRequest, { raw: response } as FastifyReply)
+    response.end('hello')
+  }
+  const port = await openPort(t, { handler: (request, response) => void invite(request, response) })
+  const table = [
+    ['POST / HTTP/1.1', 'Expect: 100-continue', /^HTTP\/1\.1 200 /], ['POST /invited HTTP/1.1', 'Expect: 100-Continue', /^HTTP\/1\.1 100 [^]*HTTP\/1\.1 200 /],
+    ['POST /invited HTTP/1.1', 'Accept: */*', /^HTTP\/1\.1 200 /], ['POST /invited HTTP/1.1', 'Expect: a fax', /^HTTP\/1\.1 200 /], ['POST /invited HTTP/1.0', 'Expect: 100-continue', /^HTTP\/1\.1 200 /],
+  ] as const
+  for (const [line, field, answer] of table) {
+    const client = talk(port)
+    await once(client.socket, 'secureConnect')
+    client.socket.write(`${line}\r\nHost: x\r\n${field}\r\nConnection: close\r\nContent-Length: 1\r\n\r\n`)
+    await eventually(() => client.text().endsWith('hello'))
+    t.match(client.text(), answer, `${line} ${field}`)
+    client.socket.destroy()
+  }
 })
 
 void t.test('the certificate of an authority is none of a client, and one that ends while its connection is open ends it', async (t) => {
@@ -263,7 +304,11 @@ void t.test('of one address only so many may be in their handshake', async (t) =
   t.strictSame([port.refused, port.failures], [['handshakesPerAddress'], []], 'which is no fault of TLS')
   idle[0]?.destroy()
   await eventually(() => port.listener.connections() === 1)
-  for (let turn = 0; turn < 3; turn += 1) await once(talk(port).socket, 'secureConnect')
+  for (let turn = 0; turn < 3; turn += 1) {
+    const client = talk(port)
+    client.socket.write(REQUEST)
+    await eventually(() => client.text().endsWith('hello'))
+  }
 })
 
 void t.test('connections above the limit are dropped and logged, and make room again', async (t) => {
