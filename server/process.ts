@@ -109,7 +109,7 @@ async function openParts(config: Config, { opened, listeners, open, log }: Openi
   opened.defer(async () => await tokens.close())
   const keyring = await openKeys(config.keys, { pool, maxWholeBytes: limits.wholeFileBytes }, tokens)
   const { store, logKey } = await openLoggedStore(config, { opened, open, keyring, log })
-  const inspector = createInspector({ pool, maxFileBytes: limits.fileBytes, accept: config.formats.accept })
+  const inspector = createInspector({ pool, maxFileBytes: limits.fileBytes, accept: config.formats.accept, hashed: (bytes) => metrics.bytesHashed(bytes) })
   const signer = await openSigner(config.signer, { clock, copier: inspector, environment: process.env })
   opened.defer(async () => await signer.close())
   // Asked only when somebody scrapes, and by then the ports are there.
@@ -121,7 +121,7 @@ async function openParts(config: Config, { opened, listeners, open, log }: Openi
   opened.defer(() => metrics.close())
   metrics.validityRead(validity)
   metrics.keysRead(endsOf(keyring))
-  return { pool, inspector: counted(inspector, metrics), keyring, signer, store, logKey, metrics, tls }
+  return { pool, inspector, keyring, signer, store, logKey, metrics, tls }
 }
 
 /** Opens the store, and has its log say that the server starts, and at the end that it stops. */
@@ -148,22 +148,6 @@ async function readTls({ cert, key, clientCa, crl }: Config['tls']): Promise<Tls
   return { cert: await text(cert), key: await text(key), clientCa: await text(clientCa), ...(crl === undefined ? {} : { crl: await text(crl) }) }
 }
 
-function counted(inspector: Inspector, metrics: Pick<Metrics, 'bytesHashed'>): Inspector {
-  return {
-    ...inspector,
-    examine: async (file, options) => {
-      const examined = await inspector.examine(file, options)
-      metrics.bytesHashed(examined.sizeBytes)
-      return examined
-    },
-    inspect: async (file, options) => {
-      const info = await inspector.inspect(file, options)
-      if ('sizeBytes' in info) metrics.bytesHashed(info.sizeBytes)
-      return info
-    },
-  }
-}
-
 async function openApp(config: Config, parts: Parts, { log, stopping }: Readonly<{ log: FastifyBaseLogger; stopping: Stopping }>): Promise<FastifyInstance> {
   const app = await buildApp({
     ...parts,
@@ -176,7 +160,7 @@ async function openApp(config: Config, parts: Parts, { log, stopping }: Readonly
     maxEntries: config.limits.directoryEntries,
     // Of one request: enough that every thread has its next file at hand while the answers of the last ones travel; and no more than
     // the command runs at once, so that a directory never fills the command's waiting line by itself.
-    concurrency: config.signer.kind === 'command' ? config.signer.concurrency : 4 * availableParallelism(),
+    concurrency: config.signer.kind === 'command' ? config.signer.concurrency : 64,
     stop: stopping.signal,
     draining: stopping.draining,
     bodyBytes: config.limits.bodyBytes,
