@@ -11,6 +11,7 @@ export async function emitOpenapi(): Promise<string> {
   const deps: AppDeps = {
     policy: [],
     identify: UNUSED,
+    meters: UNUSED,
     roots: [],
     keyring: new Map(),
     signer: UNUSED,
@@ -23,6 +24,7 @@ export async function emitOpenapi(): Promise<string> {
     clock: UNUSED,
     maxEntries: 1,
     concurrency: 1,
+    turns: UNUSED,
     stop: new AbortController().signal,
     bodyBytes: 1,
     idempotency: { keepMs: 86_400_000 },

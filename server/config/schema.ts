@@ -1,8 +1,8 @@
 import { Type, type Static } from 'typebox'
 import { ACCEPTABLE_FORMATS } from '../schemas/format.ts'
-import { OPERATIONS } from '../schemas/whoami.ts'
+import { Client } from './client-schema.ts'
 import { KeyEntry } from './key-schema.ts'
-import { closed, environment, filePath, host, keyid, kind, name, port, positive, section, text, type DeepReadonly } from './schema-parts.ts'
+import { closed, environment, filePath, host, kind, name, port, positive, section, text, type DeepReadonly } from './schema-parts.ts'
 
 const Listen = section(
   {
@@ -72,26 +72,6 @@ const CommandSigner = closed(
   'Wraps create_pkgsign.',
 )
 
-const Client = closed(
-  {
-    name: name('How log and catalogue call it.'),
-    match: Type.Union(
-      [
-        closed({ san: Type.String({ pattern: '^(?:URI|DNS|email|IP Address):.+$', description: 'A subject alternative name, exactly: `URI:…`, `DNS:…`, `email:…`, `IP Address:…`.' }) }, 'By name.'),
-        closed({ spkiSha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the DER SubjectPublicKeyInfo, hexadecimal.' }) }, 'By public key.'),
-      ],
-      { description: 'Which certificate it is: `san` or `spkiSha256`, compared exactly.' },
-    ),
-    allow: Type.Array(Type.Enum(OPERATIONS, { type: 'string' }), { uniqueItems: true, description: 'Operations it may call. Empty: none.' }),
-    keys: Type.Array(keyid('A keyid.'), { uniqueItems: true, description: 'Keys it may use. Empty: none.' }),
-    roots: Type.Array(name('A root.'), { uniqueItems: true, description: 'Roots it may name files in. Empty: none.' }),
-    digestOnly: Type.Boolean({ default: false, description: 'Whether it may have a digest signed whose file the server never saw.' }),
-    resign: Type.Boolean({ default: false, description: 'Whether it may have other content signed under a fileset level that was signed before, by saying so in the request.' }),
-    sees: Type.Enum(['own', 'all'], { type: 'string', default: 'own', description: 'Whose signatures it may look up, and be told the client of.' }),
-  },
-  'A client and what it may do.',
-)
-
 const Limits = section(
   {
     fileBytes: positive(17_179_869_184, 'Largest file that is signed.'),
@@ -104,7 +84,7 @@ const Limits = section(
     requestMs: positive(30_000, 'Time for a request to arrive, headers and body. An upload may take longer, but not pause for so long.', 3_600_000),
     idleMs: positive(75_000, 'How long an idle connection is kept.', 3_600_000),
     uploads: positive(8, 'Uploads at once, from their first byte until they are signed; one more is answered SERVER_BUSY.', 1_000),
-    waitingFiles: positive(10_000, 'How many files may wait for a worker thread; one more is answered SERVER_BUSY.', 1_000_000),
+    waitingFiles: positive(512, 'How many requests for single files or digests may wait for their turn; one more is answered SERVER_BUSY with Retry-After, but for a client that has less than its share of the line.', 1_000_000),
   },
   'What is refused, with the limit named.',
 )

@@ -126,7 +126,7 @@ function greet(socket: TLSSocket, port: Port): void {
   table.accept(socket)
   if (endIf(unfitness(socket, new Date()), socket, port)) return
   const identity = identityOf(socket)
-  const decision = decide(policy, identity, { kind: 'listed' })
+  const decision = decide(policy, identity, { kind: 'listed', at: new Date() })
   const facts = { listener: name, ...table.peerOf(socket), client: decision.client?.name ?? null, spki: identity?.spkiSha256.slice(0, 16), resumed: socket.isSessionReused() }
   log.info(facts, 'client connected')
   const connected = performance.now()

@@ -8,11 +8,13 @@ import type { ClientConfig } from '../../server/config/schema.ts'
 import { logOptions } from '../../server/http/log.ts'
 import type { ClientIdentity } from '../../server/identity/client.ts'
 import { createInspector } from '../../server/packages/inspect.ts'
+import { createMeters } from '../../server/policy/meters.ts'
 import { openRoots } from '../../server/roots/open-roots.ts'
 import { OPERATIONS } from '../../server/schemas/whoami.ts'
 import { createEmbeddedSigner } from '../../server/signers/embedded.ts'
 import { createReceiver } from '../../server/uploads/receive.ts'
 import { createThreadPool } from '../../server/threads/pool.ts'
+import { createTurns } from '../../server/threads/turns.ts'
 import { WORKER_MODULE } from '../../server/threads/worker-module.ts'
 import { openTestStore, TEST_LOG } from './store.ts'
 import { openedKey, rsaKeyPair, type RsaKeyPair } from './signables.ts'
@@ -60,6 +62,7 @@ export async function makeApp(test: Test, change: (deps: AppDeps) => Partial<App
   const usual: AppDeps = {
     policy: [clientNamed('bot'), clientNamed('auditor', { allow: ['listFiles'] }), clientNamed('nobody', { allow: [], keys: [], roots: [] })],
     identify: () => identity,
+    meters: createMeters({ nowMs: () => performance.now() }),
     roots: await openRoots(['nim', 'other'].map((name) => ({ name, path: join(folder, name) }))),
     keyring: new Map(['1001', '1002'].map((keyid) => [keyid, { ...openedKey('file', pair as RsaKeyPair), keyid }])),
     signer: createEmbeddedSigner({ timestamp: { syntax: 'epoch', source: 'build' }, clock }),
@@ -72,6 +75,7 @@ export async function makeApp(test: Test, change: (deps: AppDeps) => Partial<App
     clock,
     maxEntries: 100,
     concurrency: 4,
+    turns: createTurns({ concurrency: 64, waiting: 1000, busy: { code: 'SERVER_BUSY', message: 'too many files wait for their turn' } }),
     stop: new AbortController().signal,
     draining: () => false,
     bodyBytes: 65_536,
