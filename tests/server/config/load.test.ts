@@ -67,7 +67,7 @@ void t.test('a minimal configuration gets every default, absolute paths, and can
     transparencyLog: { origin: 'signing-server/log', key: at('var/log.key') },
     idempotency: { keepMs: 86_400_000 },
     limits: {
-      fileBytes: 17_179_869_184, wholeFileBytes: 67_108_864, directoryEntries: 20_000, bodyBytes: 4_194_304, connections: 1000, handshakesPerAddress: 500, handshakeMs: 10_000, requestMs: 30_000, idleMs: 75_000, uploads: 8, waitingFiles: 10_000,
+      fileBytes: 17_179_869_184, wholeFileBytes: 67_108_864, directoryEntries: 20_000, bodyBytes: 4_194_304, connections: 1000, handshakesPerAddress: 500, handshakeMs: 10_000, requestMs: 30_000, idleMs: 75_000, uploads: 8, waitingFiles: 512,
     },
     shutdown: { deadlineMs: 30_000 },
     log: { level: 'info' },
