@@ -187,6 +187,7 @@ function connectionDeps(config: Config, { tls, metrics }: Parts): Omit<Connectio
     tls: tlsOptions(tls, limits.handshakeMs),
     limits,
     policy: clients,
+    connectionRefused: (limit) => metrics.connectionRefused(limit),
     tlsClientFailed: (code) => metrics.tlsClientFailed(code),
     requestRefused: (code) => metrics.requestFinished({ operation: 'other', code, durationMs: 0 }),
   }

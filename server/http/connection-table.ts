@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { networkOf } from './network-of.ts'
 
 /** Where a connection comes from. */
 export type Peer = Readonly<{ address: string | undefined; port: number | undefined }>
@@ -7,7 +8,10 @@ export type Peer = Readonly<{ address: string | undefined; port: number | undefi
 /** The connections of one port, from their first packet on: also those that TLS has not accepted yet, or never will. */
 export type ConnectionTable = Readonly<{
   open(): number
-  add(socket: Socket): void
+  /** Takes a connection in. Returns how many from the same address have not finished their handshake, this one among them. */
+  add(socket: Socket): number
+  /** From now on the connection is one that TLS has accepted. */
+  accept(socket: Socket): void
   /** Where a connection comes, or came, from: a refused one is closed before it is reported. */
   peerOf(socket: Socket): Peer
   /** Counts an answer as running until it is closed. */
@@ -19,19 +23,29 @@ export type ConnectionTable = Readonly<{
   closeAll(): void
 }>
 
-type Connection = Readonly<{ peer: Peer; responses: Set<ServerResponse> }>
+type Connection = Readonly<{ peer: Peer; network: string; responses: Set<ServerResponse> }>
 
 export function createConnectionTable(): ConnectionTable {
   const open = new Set<Socket>()
   const known = new WeakMap<Socket, Connection>()
-  const find = (socket: Socket): Connection => known.get(below(socket)) ?? { peer: readPeer(socket), responses: new Set() }
+  const strangers = new Map<string, Set<Socket>>()
+  const find = (socket: Socket): Connection => known.get(tcpOf(socket)) ?? connectionOf(socket)
   return {
     open: () => open.size,
     add: (socket) => {
+      const connection = connectionOf(socket)
+      const { network } = connection
+      const alike = strangers.get(network) ?? new Set()
       open.add(socket)
-      known.set(socket, { peer: readPeer(socket), responses: new Set() })
-      socket.once('close', () => open.delete(socket))
+      known.set(socket, connection)
+      strangers.set(network, alike.add(socket))
+      socket.once('close', () => {
+        open.delete(socket)
+        forget(strangers, network, socket)
+      })
+      return alike.size
     },
+    accept: (socket) => forget(strangers, find(socket).network, tcpOf(socket)),
     peerOf: (socket) => find(socket).peer,
     begin: (response) => {
       const { responses } = find(response.req.socket)
@@ -48,11 +62,17 @@ export function createConnectionTable(): ConnectionTable {
   }
 }
 
-/** The TCP connection below a TLS connection. Node shows it nowhere else; without it a line of the log would lack an address. */
-function below(socket: Socket & Readonly<{ _parent?: Socket | null }>): Socket {
+function forget(strangers: Map<string, Set<Socket>>, network: string, socket: Socket): void {
+  const alike = strangers.get(network)
+  alike?.delete(socket)
+  if (alike?.size === 0) strangers.delete(network)
+}
+
+/** Returns the TCP connection below a TLS connection, or the connection itself. Node shows it nowhere else; without it a line of the log would lack an address. */
+export function tcpOf(socket: Socket & Readonly<{ _parent?: Socket | null }>): Socket {
   return socket._parent ?? socket
 }
 
-function readPeer({ remoteAddress, remotePort }: Socket): Peer {
-  return { address: remoteAddress, port: remotePort }
+function connectionOf({ remoteAddress, remotePort }: Socket): Connection {
+  return { peer: { address: remoteAddress, port: remotePort }, network: networkOf(remoteAddress), responses: new Set() }
 }
