@@ -25,6 +25,7 @@ export async function emitOpenapi(): Promise<string> {
     maxEntries: 1,
     concurrency: 1,
     stop: new AbortController().signal,
+    fileBytes: 1,
     bodyBytes: 1,
     idempotency: { keepMs: 86_400_000 },
     draining: UNUSED,

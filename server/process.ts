@@ -165,6 +165,7 @@ async function openApp(config: Config, parts: Parts, { log, stopping }: Readonly
     concurrency: config.signer.kind === 'command' ? config.signer.concurrency : 64,
     stop: stopping.signal,
     draining: stopping.draining,
+    fileBytes: config.limits.fileBytes,
     bodyBytes: config.limits.bodyBytes,
     idempotency: config.idempotency,
     log,

@@ -76,6 +76,7 @@ export async function makeApp(test: Test, change: (deps: AppDeps) => Partial<App
     concurrency: 4,
     stop: new AbortController().signal,
     draining: () => false,
+    fileBytes: 1_000_000,
     bodyBytes: 65_536,
     idempotency: { keepMs: 86_400_000 },
     log: pino(logOptions('info'), { write: (line: string) => void lines.push(JSON.parse(line) as LogLine) }),
