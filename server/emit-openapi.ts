@@ -24,6 +24,7 @@ export async function emitOpenapi(): Promise<string> {
     clock: UNUSED,
     maxEntries: 1,
     concurrency: 1,
+    turns: UNUSED,
     stop: new AbortController().signal,
     fileBytes: 1,
     bodyBytes: 1,

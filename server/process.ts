@@ -29,6 +29,7 @@ import { openStore } from './store/open.ts'
 import type { Store } from './store/store.ts'
 import { createReceiver } from './uploads/receive.ts'
 import { createThreadPool, type ThreadPool } from './threads/pool.ts'
+import { createTurns, type Turns } from './threads/turns.ts'
 import { WORKER_MODULE } from './threads/worker-module.ts'
 
 /** Where the server listens, with the ports it really got. */
@@ -37,7 +38,7 @@ export type Listening = Readonly<Record<ListenerName | 'admin', AddressInfo>>
 /** A server that runs. `close` stops accepting, waits for what is running until the deadline, then ends it; it resolves when everything is closed. */
 export type RunningServer = Readonly<{ listening: Listening; close(): Promise<void> }>
 
-type Parts = Readonly<{ pool: ThreadPool; inspector: Inspector; keyring: Keyring; signer: OpenedSigner; store: Store; logKey: string; metrics: Metrics; tls: TlsMaterial }>
+type Parts = Readonly<{ pool: ThreadPool; turns: Turns; inspector: Inspector; keyring: Keyring; signer: OpenedSigner; store: Store; logKey: string; metrics: Metrics; tls: TlsMaterial }>
 
 /**
  * Starts the server that the configuration describes: opens keys, signer and store, then listens. When something does not open, what
@@ -69,6 +70,12 @@ export async function startServer(config: Config, log: FastifyBaseLogger, open: 
 const { version } = createRequire(import.meta.url)('#package.json') as { version: string }
 
 const clock = (): Date => new Date()
+
+/**
+ * Files that are being signed at once, of all clients: enough that every thread has its next ones at hand while the answers of the last ones
+ * travel, and that they commit in groups; few enough that one more does not wait long. Of one request not more than these either.
+ */
+const FILES_AT_ONCE = 64
 
 /** A probe that takes longer has failed. */
 const PROBE_MS = 5_000
@@ -104,8 +111,9 @@ async function openParts(config: Config, { opened, listeners, open, log }: Openi
   const tls = await readTls(config.tls)
   const validity = readValidity({ certPem: tls.cert, clientCaPem: tls.clientCa, crlPem: tls.crl })
   checkTls(tls)
-  const pool = createThreadPool({ module: WORKER_MODULE, size: availableParallelism(), maxWaiting: limits.waitingFiles })
+  const pool = createThreadPool({ module: WORKER_MODULE, size: availableParallelism(), maxWaiting: limits.waitingFiles + FILES_AT_ONCE })
   opened.defer(async () => await pool.close())
+  const turns = createTurns({ concurrency: FILES_AT_ONCE, waiting: limits.waitingFiles, busy: { code: 'SERVER_BUSY', message: 'too many files wait for their turn' } })
   const tokens = createTokens(config.keys.filter((key) => key.kind === 'pkcs11'), log)
   opened.defer(async () => await tokens.close())
   const keyring = await openKeys(config.keys, { pool, maxWholeBytes: limits.wholeFileBytes }, tokens)
@@ -116,13 +124,13 @@ async function openParts(config: Config, { opened, listeners, open, log }: Openi
   // Asked only when somebody scrapes, and by then the ports are there.
   const connections = (name: ListenerName) => (listeners.get(name) as Listener).connections()
   const metrics = createMetrics({
-    waiting: { threads: () => pool.waiting(), signer: () => signer.waiting(), tokens: () => tokens.waiting() },
+    waiting: { turns: () => turns.waiting(), threads: () => pool.waiting(), signer: () => signer.waiting(), tokens: () => tokens.waiting() },
     connections: { service: () => connections('service'), browser: () => connections('browser') },
   })
   opened.defer(() => metrics.close())
   metrics.validityRead(validity)
   metrics.keysRead(endsOf(keyring))
-  return { pool, inspector, keyring, signer, store, logKey, metrics, tls }
+  return { pool, turns, inspector, keyring, signer, store, logKey, metrics, tls }
 }
 
 /** Opens the store, and has its log say that the server starts, and at the end that it stops. */
@@ -160,9 +168,9 @@ async function openApp(config: Config, parts: Parts, { log, stopping }: Readonly
     dsb: config.dsb,
     receiver: createReceiver({ directory: config.uploadDir ?? tmpdir(), maxFileBytes: config.limits.fileBytes, maxUploads: config.limits.uploads, stallMs: config.limits.requestMs }),
     maxEntries: config.limits.directoryEntries,
-    // Of one request: enough that every thread has its next file at hand while the answers of the last ones travel; and no more than
-    // the command runs at once, so that a directory never fills the command's waiting line by itself.
-    concurrency: config.signer.kind === 'command' ? config.signer.concurrency : 64,
+    // Of one request not more than the command runs at once, so that a directory never fills its waiting line by itself.
+    concurrency: config.signer.kind === 'command' ? config.signer.concurrency : FILES_AT_ONCE,
+    turns: parts.turns,
     stop: stopping.signal,
     draining: stopping.draining,
     fileBytes: config.limits.fileBytes,

@@ -13,10 +13,11 @@ import { refTo } from '../schemas/reference.ts'
 import { Signature } from '../schemas/signature.ts'
 import { FoundSignature, SignatureList, SignaturesQuery } from '../schemas/signatures.ts'
 import { ExportForm } from '../schemas/verify.ts'
+import type { Keyring } from '../keys/key.ts'
 import type { Store } from '../store/store.ts'
 
 /** `GET /signatures`: what was signed, a page at a time or all of it line by line. */
-export function findSignaturesRoute(app: App, deps: Readonly<{ store: Store; stop: AbortSignal }>): void {
+export function findSignaturesRoute(app: App, deps: Readonly<{ store: Store; keyring: Keyring; stop: AbortSignal }>): void {
   const schema = {
     operationId: 'findSignatures',
     tags: ['catalogue'],
@@ -41,7 +42,7 @@ export function findSignaturesRoute(app: App, deps: Readonly<{ store: Store; sto
 }
 
 /** `GET /signatures/{id}`: one signature of the catalogue. */
-export function getSignatureRoute(app: App, deps: Readonly<{ store: Store }>): void {
+export function getSignatureRoute(app: App, deps: Readonly<{ store: Store; keyring: Keyring }>): void {
   const schema = {
     operationId: 'getSignature',
     tags: ['catalogue'],
@@ -65,7 +66,7 @@ export function exportSignatureRoute(app: App, deps: ExportDeps): void {
     params: Type.Object({ id: Type.String({ format: 'uuid', description: 'The `id` of the signature.' }), form: refTo(ExportForm) }, { additionalProperties: false }),
     response: {
       200: fileAnswer('The file, with its name in Content-Disposition.', 'text/plain', 'application/octet-stream', 'text/x-shellscript'),
-      ...problemResponses('SIGNATURE_NOT_FOUND', 'FORM_NOT_AVAILABLE', 'STORE_FAILED'),
+      ...problemResponses('SIGNATURE_NOT_FOUND', 'FORM_NOT_AVAILABLE', 'KEY_REVOKED', 'STORE_FAILED'),
     },
   }
   app.get('/signatures/:id/:form', { schema, config: { operation: 'exportSignature' } }, async (request, reply) => {

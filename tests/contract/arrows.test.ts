@@ -16,7 +16,7 @@ const SERVER_ORDER: readonly (readonly string[])[] = [
   ['server/http'],
   ['server/routes'],
   ['server/app.ts', 'server/admin.ts', 'server/stopping.ts'],
-  ['server/process.ts', 'server/worker-thread.ts', 'server/development'],
+  ['server/process.ts', 'server/worker-thread.ts', 'server/development', 'server/key-commands'],
   ['server/banner.ts', 'server/emit-openapi.ts'],
   ['server/command.ts', 'server/compile-cache.ts'],
   ['server/main.ts'],

@@ -185,5 +185,5 @@ void test('a fault of ours in a description is not taken for one of the client',
   const filesets = { [Symbol.iterator]: () => { throw new TypeError('a fault of ours') } } as never
   const key = openedKey('file', pair)
   const item = { digest: { sha256: 'ab'.repeat(32) }, sizeBytes: 1, filename: 'x', package: 'PkgA', filesets }
-  await t.rejects(signDigest(deps, item, { caller, key, anew: { force: false, resign: false }, signal: never }), { message: 'a fault of ours' })
+  await t.rejects(signDigest(deps, item, { caller, key, along: [], anew: { force: false, resign: false }, signal: never }), { message: 'a fault of ours' })
 })
