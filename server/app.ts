@@ -43,7 +43,6 @@ export type AppDeps = AuthenticateOptions &
     stop: AbortSignal
     /** Whether the server is stopping: new requests are answered SHUTTING_DOWN, and connections end with their answer. */
     draining: () => boolean
-    bodyBytes: number
     /** How long answers to requests with an Idempotency-Key are kept, as the document says. */
     idempotency: Readonly<{ keepMs: number }>
     log: FastifyBaseLogger

@@ -173,6 +173,7 @@ async function openApp(config: Config, parts: Parts, { log, stopping }: Readonly
     turns: parts.turns,
     stop: stopping.signal,
     draining: stopping.draining,
+    fileBytes: config.limits.fileBytes,
     bodyBytes: config.limits.bodyBytes,
     idempotency: config.idempotency,
     log,

@@ -5,9 +5,9 @@ import { SigningError } from '../errors.ts'
 import type { ClientIdentity } from '../identity/client.ts'
 import type { Caller } from '../operations/caller.ts'
 import { decide, type Denial, type Policy, type Resource } from '../policy/decide.ts'
-import type { Meters, Standing } from '../policy/meters.ts'
+import type { Standing } from '../policy/meters.ts'
 import type { Operation } from '../schemas/whoami.ts'
-import { enter, tellLimits } from './rate-limit.ts'
+import { enter, tellLimits, type LimitOptions } from './rate-limit.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -26,7 +26,7 @@ declare module 'fastify' {
   }
 }
 
-export type AuthenticateOptions = Readonly<{ policy: Policy; identify: (socket: TLSSocket) => ClientIdentity | undefined; meters: Meters; clock: () => Date }>
+export type AuthenticateOptions = Readonly<{ policy: Policy; identify: (socket: TLSSocket) => ClientIdentity | undefined; clock: () => Date }> & LimitOptions
 
 /**
  * Decides on every request in the first hook, before a body is read: who is unknown, or may not do this, gets no further. A route
@@ -50,7 +50,7 @@ export function authenticate(app: FastifyInstance, options: AuthenticateOptions)
  * Sets the caller of a request, if it may do what it asks for, now, and has not used up its limits.
  * @throws SigningError `CLIENT_UNKNOWN`, `CLIENT_NOT_YET_VALID`, `CLIENT_EXPIRED`, `OPERATION_DENIED`, and what {@link enter} throws
  */
-export function admit(request: FastifyRequest, reply: FastifyReply, { policy, identify, meters, clock }: AuthenticateOptions): void {
+export function admit(request: FastifyRequest, reply: FastifyReply, { policy, identify, clock, meters, fileBytes, bodyBytes }: AuthenticateOptions): void {
   const identity = identify(request.raw.socket as TLSSocket)
   const { operation } = request.routeOptions.config
   const at = clock()
@@ -60,7 +60,7 @@ export function admit(request: FastifyRequest, reply: FastifyReply, { policy, id
   if (client === undefined || identity === undefined) throw new SigningError('CLIENT_UNKNOWN', 'no client of the configuration has this certificate', { sans: identity?.sans, spkiSha256: identity?.spkiSha256 })
   request.caller = { identity, client, policy }
   if (decision.kind === 'deny') throw denied(decision.reason, client, operation)
-  request.caller = enter(reply, request.caller, meters)
+  request.caller = enter(reply, request.caller, { meters, fileBytes, bodyBytes })
 }
 
 /** Returns the caller of a request that passed {@link authenticate}. */
