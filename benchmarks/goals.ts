@@ -18,10 +18,11 @@ import { original } from './goals/original.ts'
 import { overload } from './goals/overload.ts'
 import { pathPerRequest } from './goals/path-per-request.ts'
 import { responsiveness } from './goals/responsiveness.ts'
+import { threads } from './goals/threads.ts'
 import { upload } from './goals/upload.ts'
 
 /** Every benchmark, in the order of the table of goals; what has no goal comes last. */
 export const BENCHMARKS: readonly Benchmark[] = [
   directory, largeFiles, pathPerRequest, digestPerRequest, durable, groupCommit, original, opensslXargs, commandSigner, hello, handshakes, upload, bytesSlope, directoryGrowth, memory,
-  responsiveness, batch, fairness, commandLine, overload,
+  responsiveness, batch, fairness, commandLine, threads, overload,
 ]

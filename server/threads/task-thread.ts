@@ -24,7 +24,7 @@ export class TaskThread {
   constructor(module: URL, workerData: unknown, events: ThreadEvents) {
     // Without the flags of the process: what it was started with (--eval, --import) is not for every thread. And a descriptor that it opens
     // is closed by who asked for it: a thread that ends must not close what has that number by then.
-    this.#worker = new Worker(module, { workerData, execArgv: [], trackUnmanagedFds: false })
+    this.#worker = new Worker(module, { name: 'signing-worker', workerData, execArgv: [], trackUnmanagedFds: false })
     let cause: unknown = 'the thread ended by itself'
     this.#worker.on('message', (replies: readonly TaskReply[]) => {
       for (const reply of replies) this.#settle(reply)
