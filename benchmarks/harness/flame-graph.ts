@@ -44,7 +44,7 @@ function rootOf({ nodes, samples, timeDeltas }: CpuProfile): Frame {
     for (const child of children) add(child, frame)
   }
   const root = newFrame('all')
-  for (const child of nodes[0]?.children ?? []) add(child, root)
+  for (const child of (nodes[0] as CpuProfile['nodes'][number]).children ?? []) add(child, root)
   sum(root)
   return root
 }
