@@ -3,8 +3,9 @@ import type { TLSSocket } from 'node:tls'
 import { SigningError } from '../errors.ts'
 import type { ClientIdentity } from '../identity/client.ts'
 import type { Caller } from '../operations/caller.ts'
-import { decide, type Policy, type Resource } from '../policy/decide.ts'
+import { decide, type Resource } from '../policy/decide.ts'
 import type { Operation } from '../schemas/whoami.ts'
+import { liveOf } from './live.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -19,7 +20,7 @@ declare module 'fastify' {
   }
 }
 
-export type AuthenticateOptions = Readonly<{ policy: Policy; identify: (socket: TLSSocket) => ClientIdentity | undefined }>
+export type AuthenticateOptions = Readonly<{ clock: () => Date; identify: (socket: TLSSocket) => ClientIdentity | undefined }>
 
 /**
  * Decides on every request in the first hook, before a body is read: who is unknown, or may not do this, gets no further. A route
@@ -41,8 +42,11 @@ export function authenticate(app: FastifyInstance, options: AuthenticateOptions)
  * Sets the caller of a request, if it may do what it asks for.
  * @throws SigningError `CLIENT_UNKNOWN`, `OPERATION_DENIED`
  */
-export function admit(request: FastifyRequest, { policy, identify }: AuthenticateOptions): void {
+export function admit(request: FastifyRequest, { clock, identify }: AuthenticateOptions): void {
+  const { policy } = liveOf(request)
   const identity = identify(request.raw.socket as TLSSocket)
+  // TLS looked at its dates once, when the connection, or the session that it resumes, began.
+  if (identity !== undefined && identity.notAfter < clock()) throw new SigningError('CLIENT_UNKNOWN', 'the client certificate of this connection has expired', { sans: identity.sans, spkiSha256: identity.spkiSha256 })
   const { operation } = request.routeOptions.config
   const resource: Resource = operation === undefined ? { kind: 'listed' } : { kind: 'operation', operation }
   const decision = decide(policy, identity, resource)

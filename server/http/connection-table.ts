@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 
 /** Where a connection comes from. */
 export type Peer = Readonly<{ address: string | undefined; port: number | undefined }>
@@ -10,8 +11,12 @@ export type ConnectionTable = Readonly<{
   add(socket: Socket): void
   /** Where a connection comes, or came, from: a refused one is closed before it is reported. */
   peerOf(socket: Socket): Peer
-  /** Counts an answer as running until it is closed. */
-  begin(response: ServerResponse): void
+  /** TLS stands. Returns whether the connection may stay, which it was asked while the handshake ran, where {@link judge} was called then. */
+  secured(socket: TLSSocket): boolean
+  /** Counts an answer as running until it is closed. Returns whether it may begin: not on a connection that is to end. */
+  begin(response: ServerResponse): boolean
+  /** Ends every connection that does not stand any more, one with running requests after them; returns how many. */
+  judge(stands: (socket: TLSSocket) => boolean): number
   /** Whether part of an answer is on its way, so that nothing else may be written. */
   isAnswering(socket: Socket): boolean
   /** Closes every connection on which no request runs. */
@@ -19,7 +24,7 @@ export type ConnectionTable = Readonly<{
   closeAll(): void
 }>
 
-type Connection = Readonly<{ peer: Peer; responses: Set<ServerResponse> }>
+type Connection = { readonly peer: Peer; readonly responses: Set<ServerResponse>; tls?: TLSSocket; early?: (socket: TLSSocket) => boolean; ending?: true }
 
 export function createConnectionTable(): ConnectionTable {
   const open = new Set<Socket>()
@@ -34,9 +39,28 @@ export function createConnectionTable(): ConnectionTable {
     },
     peerOf: (socket) => find(socket).peer,
     begin: (response) => {
-      const { responses } = find(response.req.socket)
-      responses.add(response)
-      response.once('close', () => responses.delete(response))
+      const connection = find(response.req.socket)
+      if (connection.ending === true) return false
+      connection.responses.add(response)
+      response.once('close', () => {
+        connection.responses.delete(response)
+        if (connection.ending === true && connection.responses.size === 0) connection.tls?.destroySoon()
+      })
+      return true
+    },
+    secured: (socket) => {
+      const connection = find(socket)
+      connection.tls = socket
+      return connection.early?.(socket) ?? true
+    },
+    judge: (stands) => {
+      const ending = [...open].map(find).filter((connection) => {
+        // A handshake under way may still go by what was in force when it began.
+        if (connection.tls === undefined) connection.early = stands
+        return connection.tls !== undefined && connection.ending !== true && !stands(connection.tls)
+      })
+      for (const connection of ending) end(connection)
+      return ending.length
     },
     isAnswering: (socket) => [...find(socket).responses].some(({ headersSent }) => headersSent),
     closeIdle: () => {
@@ -46,6 +70,12 @@ export function createConnectionTable(): ConnectionTable {
       for (const socket of open) socket.destroy()
     },
   }
+}
+
+function end(connection: Connection): void {
+  connection.ending = true
+  if (connection.responses.size === 0) connection.tls?.destroy()
+  for (const response of connection.responses) if (!response.headersSent) response.setHeader('connection', 'close')
 }
 
 /** The TCP connection below a TLS connection. Node shows it nowhere else; without it a line of the log would lack an address. */

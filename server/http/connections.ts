@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
@@ -18,7 +19,7 @@ export type ConnectionDeps = Readonly<{
   handler: (request: IncomingMessage, response: ServerResponse) => void
   tls: TlsOptions
   limits: Pick<LimitsConfig, 'connections' | 'requestMs' | 'idleMs'>
-  policy: Policy
+  policy: () => Policy
   log: Pick<FastifyBaseLogger, 'info' | 'warn'>
   /** Told the reason when a TLS client is turned away, and the code when what arrived never became a request. */
   tlsClientFailed: (code: string | undefined) => void
@@ -34,6 +35,11 @@ export type Listener = Readonly<{
   listen(options: Readonly<{ host: string; port: number }>): Promise<AddressInfo>
   drain(): Promise<void>
   cut(): void
+  /**
+   * New connections go by `tls`, and nobody resumes a session from before. Connections stay open, but for those that do not stand any
+   * more: they end after their running requests. Returns how many.
+   */
+  renew(tls: TlsOptions, stands: (certificate: X509Certificate) => boolean): number
 }>
 
 /** How often Node looks for requests that take too long to arrive. */
@@ -62,14 +68,20 @@ export function createListener(name: ListenerName, deps: ConnectionDeps): Listen
       await closed
     },
     cut: () => table.closeAll(),
+    renew: (tls, stands) => {
+      server.setSecureContext(tls)
+      return table.judge((socket) => {
+        const certificate = socket.getPeerX509Certificate()
+        return certificate !== undefined && stands(certificate)
+      })
+    },
   }
 }
 
 function createHttpsServer(name: ListenerName, deps: ConnectionDeps, table: ConnectionTable): Server {
   const { limits, log } = deps
   const handler = (request: IncomingMessage, response: ServerResponse): void => {
-    table.begin(response)
-    deps.handler(request, response)
+    if (table.begin(response)) deps.handler(request, response)
   }
   const server = createServer({
     ...deps.tls,
@@ -94,11 +106,12 @@ type Port = Readonly<{ name: ListenerName; table: ConnectionTable; deps: Connect
 
 function greet(socket: TLSSocket, { name, table, deps: { policy, log } }: Port): void {
   const identity = identityOf(socket)
-  const decision = decide(policy, identity, { kind: 'listed' })
+  const decision = decide(policy(), identity, { kind: 'listed' })
   const facts = { listener: name, ...table.peerOf(socket), client: decision.client?.name ?? null, spki: identity?.spkiSha256.slice(0, 16), resumed: socket.isSessionReused() }
   log.info(facts, 'client connected')
   const connected = performance.now()
   socket.once('close', () => log.info({ ...facts, durationMs: Math.round(performance.now() - connected) }, 'client disconnected'))
+  if (!table.secured(socket)) socket.destroy()
 }
 
 function turnAway(error: NodeJS.ErrnoException, socket: TLSSocket, { name, table, deps }: Port): void {

@@ -25,18 +25,21 @@ export function readValidity({ certPem, clientCaPem, crlPem }: ValiditySource): 
 }
 
 function notAfter(pem: string, what: string): Date {
-  const dates = blocks(pem, 'CERTIFICATE', what).map((block) => read(() => new X509Certificate(block).validToDate, what))
+  const dates = pemBlocks(pem, 'CERTIFICATE', what).map((block) => read(() => new X509Certificate(block).validToDate, what))
   return earliest(dates as [Date, ...Date[]])
 }
 
 function nextUpdate(pem: string): Date | undefined {
   const what = 'the revocation list'
-  const dates = blocks(pem, 'X509 CRL', what).map((block) => read(() => new X509Crl(block).nextUpdate, what)).filter((date) => date !== undefined)
+  const dates = pemBlocks(pem, 'X509 CRL', what).map((block) => read(() => new X509Crl(block).nextUpdate, what)).filter((date) => date !== undefined)
   return dates.length === 0 ? undefined : earliest(dates as [Date, ...Date[]])
 }
 
-/** Node's TLS reads only blocks with this very label, so others do not count here either. */
-function blocks(pem: string, label: string, what: string): string[] {
+/**
+ * Returns the PEM blocks with this very label, the only ones that Node's TLS reads; `what` they are is named where there is none.
+ * @throws Error with a sentence for the operator
+ */
+export function pemBlocks(pem: string, label: string, what: string): string[] {
   const found = pem.match(new RegExp(`-----BEGIN ${label}-----[^-]*-----END ${label}-----`, 'g'))
   if (found === null) throw new Error(`${what} has no PEM block "BEGIN ${label}"`)
   return found

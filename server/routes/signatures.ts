@@ -3,6 +3,7 @@ import { abortSignal } from '../http/abort.ts'
 import { chooseMediaType } from '../http/accept.ts'
 import { callerOf } from '../http/authenticate.ts'
 import { sendExported } from '../http/exported.ts'
+import { withLive, type Beside } from '../http/live.ts'
 import { answer, fileAnswer, NO_QUERY, problemResponses, type App } from '../http/route.ts'
 import { asNdjson } from '../http/sign-answer.ts'
 import { begun, NDJSON, sendStream } from '../http/stream.ts'
@@ -55,7 +56,7 @@ export function getSignatureRoute(app: App, deps: Readonly<{ store: Store }>): v
 }
 
 /** `GET /signatures/{id}/{form}`: one signature as a file to keep. */
-export function exportSignatureRoute(app: App, deps: ExportDeps): void {
+export function exportSignatureRoute(app: App, deps: Beside<ExportDeps>): void {
   const schema = {
     operationId: 'exportSignature',
     tags: ['catalogue'],
@@ -69,6 +70,6 @@ export function exportSignatureRoute(app: App, deps: ExportDeps): void {
     },
   }
   app.get('/signatures/:id/:form', { schema, config: { operation: 'exportSignature' } }, async (request, reply) => {
-    return await sendExported(reply, await exportSignature(deps, callerOf(request), request.params))
+    return await sendExported(reply, await exportSignature(withLive(deps, request), callerOf(request), request.params))
   })
 }

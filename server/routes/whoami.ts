@@ -1,12 +1,11 @@
 import { callerOf } from '../http/authenticate.ts'
+import { liveOf } from '../http/live.ts'
 import { answer, NO_QUERY, problemResponses, type App } from '../http/route.ts'
-import type { Keyring } from '../keys/key.ts'
 import { whoami } from '../operations/whoami.ts'
-import type { Root } from '../roots/resolve.ts'
 import { Whoami } from '../schemas/whoami.ts'
 
 /** `GET /whoami`: who the server takes the client for. Every listed client may ask. */
-export function whoamiRoute(app: App, deps: Readonly<{ keyring: Keyring; roots: readonly Root[] }>): void {
+export function whoamiRoute(app: App): void {
   const schema = {
     operationId: 'whoami',
     tags: ['client'],
@@ -15,5 +14,5 @@ export function whoamiRoute(app: App, deps: Readonly<{ keyring: Keyring; roots: 
     querystring: NO_QUERY,
     response: { 200: answer(Whoami, 'The client.'), ...problemResponses() },
   }
-  app.get('/whoami', { schema, config: { operation: 'whoami' } }, async (request) => whoami(deps, callerOf(request)))
+  app.get('/whoami', { schema, config: { operation: 'whoami' } }, async (request) => whoami(liveOf(request), callerOf(request)))
 }

@@ -3,7 +3,7 @@ import { parseEntry, type LogEntry } from '../../formats/index.ts'
 import type { Started } from './store.ts'
 import type { StoreTables } from './tables.ts'
 
-/** Returns what a server that starts has to say in the log: that it starts, and its configuration and keys where the log says otherwise. */
+/** Returns what a server that starts, or takes another configuration up, has to say in the log: that it starts, where it does, and its configuration and keys where the log says otherwise. */
 export async function startEntries(db: Kysely<StoreTables>, { at, version, configurationSha256, keys }: Started): Promise<LogEntry[]> {
   const logged = await readLogged(db)
   const changed = [...keys].flatMap(([keyid, spkiSha256]): LogEntry[] => {
@@ -13,7 +13,7 @@ export async function startEntries(db: Kysely<StoreTables>, { at, version, confi
   })
   const removed = [...logged.keys].filter(([keyid]) => !keys.has(keyid)).map(([keyid, spkiSha256]): LogEntry => ({ kind: 'key', at, keyid, change: 'removed', spkiSha256 }))
   const configuration: LogEntry[] = logged.configurationSha256 === configurationSha256 ? [] : [{ kind: 'configuration', at, sha256: configurationSha256 }]
-  return [{ kind: 'start', at, version }, ...configuration, ...removed, ...changed]
+  return [...(version === undefined ? [] : [{ kind: 'start', at, version } as const]), ...configuration, ...removed, ...changed]
 }
 
 type Logged = Readonly<{ keys: ReadonlyMap<string, string>; configurationSha256: string | undefined }>

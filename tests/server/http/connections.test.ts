@@ -13,7 +13,7 @@ import { eventually } from '../../helpers/processes.ts'
 
 const pki = await testPki()
 const BOT = pki.clients['release-bot']
-const POLICY: ConnectionDeps['policy'] = [{ name: 'bot', match: { san: 'URI:urn:example:release-bot' }, allow: [], keys: [], roots: [], digestOnly: false, resign: false, sees: 'own' }]
+const POLICY: ReturnType<ConnectionDeps['policy']> = [{ name: 'bot', match: { san: 'URI:urn:example:release-bot' }, allow: [], keys: [], roots: [], digestOnly: false, resign: false, sees: 'own' }]
 const LIMITS = { connections: 100, requestMs: 30_000, idleMs: 5_000 }
 const REQUEST = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
 
@@ -28,7 +28,7 @@ async function openPort(test: Pick<typeof t, 'teardown'>, { limits, handshakeMs 
     handler,
     tls: tlsOptions({ cert: pki.server.cert, key: pki.server.key, clientCa: pki.server.ca, crl: pki.crl }, handshakeMs),
     limits: { ...LIMITS, ...limits },
-    policy: POLICY,
+    policy: () => POLICY,
     log: { info: log('info'), warn: log('warn') } as never,
     tlsClientFailed: (code) => failures.push(code),
     requestRefused: (code) => refusals.push(code),
@@ -269,7 +269,7 @@ void t.test('a fault of the listener is logged and ends nothing', async (t) => {
 })
 
 async function createListenerOn(port: number): Promise<AddressInfo> {
-  const listener = createListener('browser', { handler: answer, tls: {}, limits: LIMITS, policy: [], log: { info: () => undefined, warn: () => undefined } as never, tlsClientFailed: () => undefined, requestRefused: () => undefined })
+  const listener = createListener('browser', { handler: answer, tls: {}, limits: LIMITS, policy: () => [], log: { info: () => undefined, warn: () => undefined } as never, tlsClientFailed: () => undefined, requestRefused: () => undefined })
   return await listener.listen({ host: '127.0.0.1', port })
 }
 
