@@ -3,6 +3,7 @@ import t from 'tap'
 import { abortSignal } from '../../../server/http/abort.ts'
 import { authenticate, callerOf } from '../../../server/http/authenticate.ts'
 import { createLives, liveOf, type Live } from '../../../server/http/live.ts'
+import { identityNamed, makeApp, NOW } from '../../helpers/app.ts'
 
 void t.test('abortSignal tells a client that went away from one that has its answer', async (t) => {
   const raw = (closed: boolean, writableFinished: boolean) => ({ raw: { closed, writableFinished, once: (_name: string, listener: () => void) => void listener() } }) as never
@@ -19,6 +20,12 @@ void t.test('a route that does not say who may call it does not start', async (t
   await t.rejects(async () => await app.ready(), { name: 'TypeError', message: 'the route /open does not say who may call it' })
   t.throws(() => callerOf({ caller: undefined } as never), TypeError)
   t.throws(() => liveOf({ live: undefined } as never), TypeError)
+})
+
+void t.test('a connection whose certificate has expired since is nobody any more', async (t) => {
+  const { app } = await makeApp(t, () => ({ identify: () => ({ ...identityNamed('bot'), notAfter: new Date(NOW.getTime() - 1) }) }))
+  const answer = await app.inject('/whoami')
+  t.match(answer.json(), { code: 'CLIENT_UNKNOWN', detail: 'the client certificate of this connection has expired' })
 })
 
 void t.test('what was live before is unused when the last that took it has released it', async (t) => {
