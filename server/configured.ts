@@ -48,7 +48,8 @@ async function openTls(files: Config['tls'], { clock }: Ground, before: Configur
 
 async function readTls({ cert, key, clientCa, crl }: Config['tls']): Promise<TlsMaterial> {
   const text = async (path: string) => await readFile(path, 'utf8')
-  return { cert: await text(cert), key: await text(key), clientCa: await text(clientCa), ...(crl === undefined ? {} : { crl: await text(crl) }) }
+  const [certPem, keyPem, clientCaPem, crlPem] = await Promise.all([text(cert), text(key), text(clientCa), crl === undefined ? undefined : text(crl)])
+  return { cert: certPem, key: keyPem, clientCa: clientCaPem, ...(crlPem === undefined ? {} : { crl: crlPem }) }
 }
 
 async function openKeyring({ keys, limits }: Config, { pool, log }: Ground, before: Configured | undefined): Promise<Readonly<{ keyring: Keyring; kept: KeptKeys; tokens: Tokens }>> {
