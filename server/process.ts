@@ -115,7 +115,7 @@ async function openParts(config: Config, { opened, listeners, open, log }: Openi
   const signer = await openSigner(config.signer, { clock, copier: first.live.inspector, environment: process.env })
   opened.defer(async () => await signer.close())
   const record = async (next: Configured): Promise<void> => await store.begin(startedOf(next))
-  const reloader = createReloader({ first, ground, log, record, take: inForce.take, finished: (result) => metrics.reloaded(result, clock()) })
+  const reloader = createReloader({ first, ground, log, record, take: (...switched) => inForce.take(...switched), finished: (result) => metrics.reloaded(result, clock()) })
   opened.defer(async () => await reloader.close())
   return { pool, lives, reloader, signer, store, logKey, metrics }
 }

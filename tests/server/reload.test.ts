@@ -14,9 +14,10 @@ import { startInProcess, type InProcessServer } from '../helpers/in-process.ts'
 import { putPackage } from '../helpers/packages.ts'
 import { makePlace, TRUSTED_BOT, type ConfigMembers } from '../helpers/place.ts'
 import { testPki } from '../helpers/pki.ts'
-import { eventually } from '../helpers/processes.ts'
+import { eventually, isRunning } from '../helpers/processes.ts'
 import { issueSelfSigned } from '../helpers/self-signed.ts'
 import { rsaKeyPair } from '../helpers/signables.ts'
+import { makeToken, withoutSoftHsm } from '../helpers/softhsm.ts'
 import { fetchLog } from '../helpers/whole-log.ts'
 
 const pki = await testPki()
@@ -139,6 +140,10 @@ void t.test('keys come, change their life, are replaced and go; the log says so'
   t.match(logs.findLast(({ msg }) => msg === 'key expires soon'), { keyid: '1002', endOf: 'certificate', notice: 30 })
   t.match(JSON.parse((await client.ask('/keys')).text), { keys: [{ keyid: '1001', state: 'active' }, { keyid: '1002', certificateNotAfter: String }] })
   t.match(await client.sign({ path, keyid: '1002' }), { signatures: { 'PkgA.1.0.0.0.bff': { keyid: '1002' } } })
+  put('1002.crt', await issueSelfSigned(pair, { notBefore: new Date(Date.now() - 2 * DAY_MS), notAfter: new Date(Date.now() - DAY_MS) }))
+  t.match(await reload({ keys: [old, { ...next, certificate: '1002.crt' }], clients }), { kind: 'done', changed: { members: [], keys: { added: [], removed: [], changed: ['1002'] } } })
+  t.match(logs.findLast(({ msg }) => msg === 'key expired'), { keyid: '1002', endOf: 'certificate', notice: 0 })
+  t.match(await client.verify({ path }), { valid: true })
   t.match(await reload({ keys: [{ ...old, state: 'revoked', successor: '1002' }, next], clients }), { kind: 'done', changed: { keys: { added: [], removed: [], changed: ['1001', '1002'] } } })
   t.match(problemIn(await client.trySign({ path, keyid: '1001' })), { code: 'KEY_REVOKED' })
   const { signature, sha256 } = signed.signatures['PkgA.1.0.0.0.bff'] as Readonly<{ signature: string; sha256: string }>
@@ -156,6 +161,25 @@ void t.test('keys come, change their life, are replaced and go; the log says so'
   const said = entries.flatMap((entry) => (entry.kind === 'key' ? [`${entry.keyid} ${entry.change}`] : entry.kind === 'configuration' ? ['configuration'] : []))
   t.strictSame(said, ['configuration', '1001 added', 'configuration', '1002 added', 'configuration', '1002 changed', 'configuration', '1001 removed', '1002 removed', '1003 added'])
   t.equal(entries.filter(({ kind }) => kind === 'start').length, 1)
+})
+
+void t.test('a token keeps its login over a reload, unless something about it is another', { skip: withoutSoftHsm }, async (t) => {
+  const hsm = makeToken(t)
+  const { place, client, reload, logs } = await start(t, { keys: [hsm.config()] })
+  const path = putPackage(place.root)
+  const counted = (message: string): number => logs.filter(({ msg }) => msg === message).length
+  const signs = async (): Promise<void> => void t.match(await client.sign({ path, force: true }), { signatures: { 'PkgA.1.0.0.0.bff': { keyid: '1001' } } })
+  await signs()
+  t.match(await reload({ keys: [hsm.config({ state: 'retiring' })] }), { kind: 'done', changed: { keys: { changed: ['1001'] } } })
+  await signs()
+  t.match(await reload({ keys: [hsm.config({ state: 'retiring', key: { label: 'absent' } })] }), { kind: 'refused', faults: [/^key 1001: there is no /] })
+  await signs()
+  t.equal(counted('logging in to token'), 2, 'the one that was refused looked for its key')
+  t.match(await reload({ keys: [hsm.config({ sessions: 2 })] }), { kind: 'done' })
+  await signs()
+  t.equal(counted('logging in to token'), 3)
+  const pids = logs.flatMap(({ msg, pid }) => (msg === 'pkcs11 process started' ? [pid as number] : []))
+  await eventually(() => pids.map(isRunning).join() === 'false,false,true')
 })
 
 void t.test('what cannot be written down is not taken up', async (t) => {

@@ -9,7 +9,7 @@ import { keepKeys, type KeepingOptions, type KeptKeys } from '../../../server/ke
 import { openKeys, type KeyConfig } from '../../../server/keys/open.ts'
 import { createThreadPool } from '../../../server/threads/pool.ts'
 import { WORKER_MODULE } from '../../../server/threads/worker-module.ts'
-import { rsaKeyPair } from '../../helpers/signables.ts'
+import { openedKey, rsaKeyPair } from '../../helpers/signables.ts'
 
 const pool = createThreadPool({ module: WORKER_MODULE, size: 1, maxWaiting: 10 })
 t.teardown(() => pool.close())
@@ -52,6 +52,33 @@ void t.test('a key is the same one as long as its configuration and its files ar
   for (const keyid of ['1001', '1002']) t.ok(replaced.keyring.get(keyid)?.publicKey.equals(pairs[1].publicKey), keyid)
 })
 
+void t.test('a key in a token is the same one as long as its token and its public key are', async (t) => {
+  const folder = t.testdir({})
+  const publicKey = join(folder, '1001.pub')
+  writeFileSync(publicKey, 'one')
+  const base = { kind: 'pkcs11', module: '/nowhere', token: { label: 'release' }, key: { id: '01' }, pinFile: '/nowhere', extractable: false, sessions: 1, timeoutMs: 1, waiting: 0, environment: {} } as const
+  const configs = [{ ...base, keyid: '1001', publicKey }, { ...base, keyid: '1002' }]
+  const asked: string[] = []
+  const tokens = {
+    open: async ({ keyid }: Readonly<{ keyid: string }>) => {
+      asked.push(keyid)
+      return { ...openedKey('command', pairs[0]), keyid }
+    },
+  }
+  const ask = async (options: KeepingOptions): Promise<readonly string[]> => {
+    await openKeys(configs, { pool, maxWholeBytes: 1000, keeping: keepKeys(options) }, tokens)
+    return asked.splice(0).toSorted()
+  }
+  const keeping = keepKeys()
+  await openKeys(configs, { pool, maxWholeBytes: 1000, keeping }, tokens)
+  const before = aged(keeping.kept())
+  t.strictSame(asked.splice(0).toSorted(), ['1001', '1002'])
+  t.strictSame(await ask({ before }), [])
+  t.strictSame(await ask({ before, isRenewed: ({ keyid }) => keyid === '1002' }), ['1002'])
+  writeFileSync(publicKey, 'other')
+  t.strictSame(await ask({ before }), ['1001'])
+})
+
 void t.test('a key whose passphrase came from a descriptor is kept, and never read from that descriptor again', async (t) => {
   const folder = t.testdir({ passphrase: 'correct horse\n', trap: 'must not be read' })
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
@@ -75,5 +102,6 @@ void t.test('a key whose passphrase came from a descriptor is kept, and never re
   const secret = { ...config, passphraseFd: undefined, passphraseFile: join(folder, 'secret') }
   writeFileSync(secret.passphraseFile, 'correct horse', { mode: 0o600 })
   const { passphraseFd: _none, ...fromFile } = secret
-  t.ok((await open([fromFile], { before: kept })).keyring.has('1001'))
+  const ofFile = await open([fromFile], { before: kept })
+  t.equal(partOf((await open([fromFile], { before: aged(ofFile.kept) })).keyring.get('1001')), partOf(ofFile.keyring.get('1001')))
 })
