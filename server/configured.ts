@@ -39,7 +39,7 @@ export async function openConfigured(config: Config, ground: Ground, before?: Co
 async function openTls(files: Config['tls'], { clock }: Ground, before: Configured | undefined): Promise<Pick<Configured, 'tls' | 'validity'>> {
   const tls = await readTls(files)
   if (before !== undefined && isDeepStrictEqual(tls, before.tls)) return { tls: before.tls, validity: before.validity }
-  const faults = before === undefined ? [] : await renewalFaults(tls, clock())
+  const faults = before === undefined ? [] : renewalFaults(tls, clock())
   if (faults.length > 0) throw new TlsFaults(faults)
   const validity = readValidity({ certPem: tls.cert, clientCaPem: tls.clientCa, crlPem: tls.crl })
   checkTls(tls)

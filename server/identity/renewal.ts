@@ -2,7 +2,8 @@ import { X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import { isInForce, readCrls, subjectOf, type Crl } from './crl.ts'
 import { checkTls, tlsOptions, type TlsMaterial } from './tls.ts'
-import { pemBlocks, readValidity } from './validity.ts'
+import { pemBlocks } from './pem.ts'
+import { readValidity } from './validity.ts'
 
 /** TLS material that is not taken up, with everything that speaks against it. */
 export class TlsFaults extends Error {
@@ -16,11 +17,11 @@ export class TlsFaults extends Error {
 }
 
 /**
- * Resolves with what speaks against putting this TLS material in the place of one that works, a sentence each: what cannot be read or
+ * Returns what speaks against putting this TLS material in the place of one that works, a sentence each: what cannot be read or
  * does not fit together, a certificate or revocation list that is not in its dates, an authority without a revocation list of its own.
  * Each of these would let nobody in.
  */
-export async function renewalFaults(material: TlsMaterial, now: Date): Promise<readonly string[]> {
+export function renewalFaults(material: TlsMaterial, now: Date): readonly string[] {
   try {
     readValidity({ certPem: material.cert, clientCaPem: material.clientCa, crlPem: material.crl })
     checkTls(material)
@@ -30,7 +31,7 @@ export async function renewalFaults(material: TlsMaterial, now: Date): Promise<r
   }
   const [served, authorities] = ([[material.cert, 'the server certificate'], [material.clientCa, 'the client CA']] as const).map(([pem, what]) => pemBlocks(pem, 'CERTIFICATE', what).map((block) => new X509Certificate(block))) as [X509Certificate[], X509Certificate[]]
   const dates = [...served.slice(0, 1).flatMap((one) => dateFaults('tls.cert', one, now)), ...authorities.flatMap((one) => dateFaults('tls.clientCa', one, now))]
-  return material.crl === undefined ? dates : [...dates, ...(await listFaults(readCrls(material.crl), authorities, now))]
+  return material.crl === undefined ? dates : [...dates, ...listFaults(readCrls(material.crl), authorities, now)]
 }
 
 function dateFaults(member: string, { subject, validFromDate, validToDate }: X509Certificate, now: Date): readonly string[] {
@@ -39,16 +40,15 @@ function dateFaults(member: string, { subject, validFromDate, validToDate }: X50
   return now > validToDate ? [`${member}: the certificate of ${name} expired at ${validToDate.toISOString()}`] : []
 }
 
-async function listFaults(lists: readonly Crl[], authorities: readonly X509Certificate[], now: Date): Promise<readonly string[]> {
+function listFaults(lists: readonly Crl[], authorities: readonly X509Certificate[], now: Date): readonly string[] {
   const dates = lists.filter((list) => !isInForce(list, now)).map(({ thisUpdate, nextUpdate }) => {
     return nextUpdate === undefined || thisUpdate > now ? `tls.crl: a revocation list begins at ${thisUpdate.toISOString()}` : `tls.crl: a revocation list expired at ${nextUpdate.toISOString()}`
   })
-  const missing = await Promise.all(authorities.map(async (authority) => ((await hasList(authority, lists)) ? [] : [`tls.crl: there is no revocation list that ${authority.subject.replaceAll('\n', ', ')} has signed`])))
-  return [...dates, ...missing.flat()]
+  const missing = authorities.filter((authority) => !hasList(authority, lists))
+  return [...dates, ...missing.map(({ subject }) => `tls.crl: there is no revocation list that ${subject.replaceAll('\n', ', ')} has signed`)]
 }
 
-async function hasList(authority: X509Certificate, lists: readonly Crl[]): Promise<boolean> {
+function hasList(authority: X509Certificate, lists: readonly Crl[]): boolean {
   const own = lists.filter(({ issuer }) => issuer === subjectOf(authority))
-  const signed = await Promise.all(own.map(async (list) => await list.isSignedBy(authority)))
-  return signed.length > 0 && signed.every(Boolean)
+  return own.length > 0 && own.every((list) => list.isSignedBy(authority))
 }

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { isInForce, readCrls, serialOf, subjectOf, type Crl } from './crl.ts'
 import type { TlsMaterial } from './tls.ts'
-import { pemBlocks } from './validity.ts'
+import { pemBlocks } from './pem.ts'
 
 /** Says whether a certificate, with the ones that came with it as its issuers, would be let in now. */
 export type Standing = (certificate: X509Certificate, now: Date) => boolean

@@ -8,7 +8,7 @@ import { test } from 'tap'
 const SERVER_ORDER: readonly (readonly string[])[] = [
   ['server/errors.ts', 'server/emit-file.ts', 'server/small-heap.ts'],
   ['server/schemas'],
-  ['server/config', 'server/threads'],
+  ['server/asn1', 'server/config', 'server/threads'],
   ['server/identity', 'server/roots'],
   ['server/policy', 'server/packages', 'server/keys', 'server/uploads'],
   ['server/signers', 'server/store'],
