@@ -9,6 +9,7 @@ import { SigningError } from './errors.ts'
 import { logOptions } from './http/log.ts'
 import { KeyFaults } from './keys/key-faults.ts'
 import { startServer, type RunningServer } from './process.ts'
+import { letHeapGrow } from './small-heap.ts'
 
 const { version } = createRequire(import.meta.url)('#package.json') as { version: string }
 
@@ -77,6 +78,7 @@ async function start(file: string | undefined, io: CommandIo): Promise<number> {
     const config = await loadConfig(development?.config ?? resolve(io.cwd, file as string))
     const log = pino(logOptions(config.log.level), pino.destination({ fd: 2, sync: true }))
     const server = await startServer(config, log)
+    letHeapGrow()
     started.resolve(server)
     io.print(startBanner({ config, listening: server.listening, development, cwd: io.cwd }))
     await untilStopped(server, log)

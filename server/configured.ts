@@ -12,7 +12,7 @@ import { keepKeys, type KeptKeys } from './keys/kept.ts'
 import { openKeys } from './keys/open.ts'
 import { createTokens, type Tokens } from './keys/pkcs11.ts'
 import type { TokenLog } from './keys/pkcs11-keeper.ts'
-import { createInspector, type Inspector } from './packages/inspect.ts'
+import { createInspector } from './packages/inspect.ts'
 import { openRoots } from './roots/open-roots.ts'
 import type { ThreadPool } from './threads/pool.ts'
 
@@ -31,7 +31,7 @@ export async function openConfigured(config: Config, ground: Ground, before?: Co
   const marks = await markFiles([config.file, ...config.files])
   const tls = await openTls(config.tls, ground, before)
   const roots = isDeepStrictEqual(config.roots, before?.config.roots) ? (before as Configured).live.roots : await openRoots(config.roots)
-  const inspector = counted(createInspector({ pool: ground.pool, maxFileBytes: config.limits.fileBytes, accept: config.formats.accept }), ground.metrics)
+  const inspector = createInspector({ pool: ground.pool, maxFileBytes: config.limits.fileBytes, accept: config.formats.accept, hashed: (bytes) => ground.metrics.bytesHashed(bytes) })
   const { keyring, kept, tokens } = await openKeyring(config, ground, before)
   return { config, marks, ...tls, live: { policy: config.clients, keyring, roots, inspector, dsb: config.dsb }, kept, tokens }
 }
@@ -63,21 +63,5 @@ async function openKeyring({ keys, limits }: Config, { pool, log }: Ground, befo
   } catch (error) {
     await tokens.close(before?.tokens)
     throw error
-  }
-}
-
-function counted(inspector: Inspector, metrics: Pick<Metrics, 'bytesHashed'>): Inspector {
-  return {
-    ...inspector,
-    examine: async (file, options) => {
-      const examined = await inspector.examine(file, options)
-      metrics.bytesHashed(examined.sizeBytes)
-      return examined
-    },
-    inspect: async (file, options) => {
-      const info = await inspector.inspect(file, options)
-      if ('sizeBytes' in info) metrics.bytesHashed(info.sizeBytes)
-      return info
-    },
   }
 }

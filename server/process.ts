@@ -147,7 +147,7 @@ async function openApp(config: Config, parts: Parts, { log, stopping }: Readonly
     maxEntries: config.limits.directoryEntries,
     // Of one request: enough that every thread has its next file at hand while the answers of the last ones travel; and no more than
     // the command runs at once, so that a directory never fills the command's waiting line by itself.
-    concurrency: config.signer.kind === 'command' ? config.signer.concurrency : 4 * availableParallelism(),
+    concurrency: config.signer.kind === 'command' ? config.signer.concurrency : 64,
     stop: stopping.signal,
     draining: stopping.draining,
     bodyBytes: config.limits.bodyBytes,

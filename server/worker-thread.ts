@@ -6,17 +6,21 @@ import type { SignMessageTask } from './keys/message-key.ts'
 import { signDigest } from './keys/rsa.ts'
 import type { SignTask } from './keys/rsa.ts'
 import type { Examined, PackageInfo } from './packages/package-info.ts'
+import { openPackage, settlePackage } from './packages/open-package.ts'
+import type { OpenTask, SettleTask } from './packages/open-package.ts'
 import { copyFile, examineFile, hashFile, inspectFile, readWhole } from './packages/read-file.ts'
 import type { ReadTask } from './packages/read-file.ts'
 import { serveTasks } from './threads/serve.ts'
 
-type Task = ReadTask | SignTask | SignMessageTask
+type Task = OpenTask | SettleTask | ReadTask | SignTask | SignMessageTask
 
 // The body of a worker thread: everything that would keep the event loop waiting, reading and hashing files and making signatures.
 serveTasks(parentPort as MessagePort, (task) => perform(task as Task))
 
-function perform(task: Task): PackageInfo | Examined | Buffer | boolean {
+function perform(task: Task): ReturnType<typeof openPackage> | PackageInfo | Examined | Buffer | boolean | void {
   switch (task.kind) {
+    case 'open': return openPackage(task)
+    case 'settle': return settlePackage(task)
     case 'inspect': return inspectFile(task, task)
     case 'examine': return examineFile(task, task.sha256)
     case 'copy': return copyFile(task, task.targetFd)

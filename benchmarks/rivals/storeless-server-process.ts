@@ -2,7 +2,7 @@ import pino from 'pino'
 import { loadConfig } from '../../server/config/load.ts'
 import { logOptions } from '../../server/http/log.ts'
 import { startServer } from '../../server/process.ts'
-import { keepHeapSmall } from '../../server/small-heap.ts'
+import { keepHeapSmall, letHeapGrow } from '../../server/small-heap.ts'
 import type { Store } from '../../server/store/store.ts'
 
 // The same server, started as server/main.ts starts it, but for its store: this one forgets everything at once. Only what a benchmark
@@ -41,4 +41,5 @@ const forgetful: Store = {
 const config = await loadConfig(process.argv.at(-1) as string)
 const log = pino(logOptions(config.log.level), pino.destination({ fd: 2, sync: true }))
 const server = await startServer(config, log, async () => forgetful)
+letHeapGrow()
 process.once('SIGTERM', () => void server.close())

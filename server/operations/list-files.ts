@@ -4,7 +4,7 @@ import { basename, join } from 'node:path'
 import { SigningError } from '../errors.ts'
 import { sniff } from '../packages/sniff.ts'
 import { inNameOrder, listDirectory } from '../roots/list.ts'
-import { named, openFile } from '../roots/open.ts'
+import { closeOpened, named, openFile } from '../roots/open.ts'
 import { resolvePath, type Root, type SafePath } from '../roots/resolve.ts'
 import type { FileEntry, FileList, FilesQuery } from '../schemas/files.ts'
 import type { Store } from '../store/store.ts'
@@ -76,12 +76,12 @@ async function look({ name, kind, absolutePath, refused }: Source, roots: readon
 }
 
 async function lookInside(entry: Seen['entry'], place: SafePath): Promise<Seen> {
-  const { handle, stats } = await openFile(place)
+  const { fd, state } = await openFile(place)
   try {
-    const file = { root: place.root.name, relativePath: place.relativePath, sizeBytes: stats.size, modifiedAtMs: Math.trunc(stats.mtimeMs) }
-    return { entry: { ...entry, sizeBytes: stats.size, modifiedAt: modifiedAt(stats), format: await named(async () => await sniff(handle)) }, file }
+    const file = { root: place.root.name, relativePath: place.relativePath, sizeBytes: state.size, modifiedAtMs: Math.trunc(state.mtimeMs) }
+    return { entry: { ...entry, sizeBytes: state.size, modifiedAt: modifiedAt(state), format: await named(async () => await sniff(fd)) }, file }
   } finally {
-    await handle.close()
+    closeOpened({ fd })
   }
 }
 
@@ -95,7 +95,7 @@ async function signedAmong(store: Store, seen: readonly Seen[]): Promise<Readonl
 }
 
 /** RFC 3339 has years of four digits; a file system, and whoever may write there, knows others. */
-function modifiedAt(stats: Stats | undefined): string {
+function modifiedAt(stats: Pick<Stats, 'mtimeMs'> | undefined): string {
   return new Date(Math.min(Math.max(stats?.mtimeMs ?? 0, FIRST_MS), LAST_MS)).toISOString()
 }
 

@@ -1,4 +1,4 @@
-import { hash, randomUUID } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { SigningError } from '../errors.ts'
 import type { OpenedKey } from '../keys/key.ts'
 import { spkiSha256 } from '../keys/spki.ts'
@@ -12,6 +12,7 @@ import type { Known, Level, SignedFile, Store, Subject, Unrecorded } from '../st
 import type { Caller } from './caller.ts'
 import type { Incidents } from './incidents.ts'
 import type { Learnt } from './outcome.ts'
+import { signatureId } from './signature-id.ts'
 import { verifyMade } from './verify-made.ts'
 
 /** What signing needs of the server. `clock` gives the time of signing; `incidents` is told what is not signed. */
@@ -92,7 +93,7 @@ function existing(known: Known, { filename }: Signable): Signature {
 
 function describe({ signable, format, source }: Content, { key, made, at }: Readonly<{ key: OpenedKey; made: Made; at: Date }>): Unrecorded {
   return {
-    id: randomUUID(),
+    id: signatureId(at),
     filename: signable.filename,
     format,
     source,

@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import { SigningError } from '../errors.ts'
-import type { Inspector, OpenFile } from '../packages/inspect.ts'
-import { isUnchanged, openFile } from '../roots/open.ts'
+import type { InspectedFile, Inspector, OpenFile } from '../packages/inspect.ts'
+import { closeOpened } from '../roots/open.ts'
 import type { SafePath } from '../roots/resolve.ts'
 import type { Format } from '../schemas/format.ts'
 import type { Signature } from '../schemas/signature.ts'
@@ -12,31 +12,28 @@ export type SignFileDeps = SignContentDeps & Readonly<{ inspector: Inspector }>
 
 /**
  * Signs one file that the server can read: open once, inspect, sign, make sure that it is still the same file.
- * @throws SigningError what {@link openFile}, {@link inspectSignable} and {@link signContent} throw
+ * @throws SigningError what the inspector, {@link inspectSignable} and {@link signContent} throw
  */
 export async function signFile(deps: SignFileDeps, place: SafePath, context: SignContext): Promise<Signature> {
-  const { handle, stats } = await openFile(place)
+  const file = await deps.inspector.open(place, context.signal)
   try {
-    const file = { handle, fileBytes: stats.size }
     const { signable, format } = await inspectSignable(deps.inspector, { file, filename: basename(place.absolutePath), signal: context.signal })
-    const settle = async (): Promise<void> => {
-      if (!isUnchanged(stats, await handle.stat())) throw new SigningError('FILE_CHANGED', 'the file changed while it was being signed')
-    }
-    const signed = { root: place.root.name, relativePath: place.relativePath, sizeBytes: stats.size, modifiedAtMs: Math.trunc(stats.mtimeMs) }
+    const settle = async (): Promise<void> => await deps.inspector.settle(file, signable)
+    const signed = { root: place.root.name, relativePath: place.relativePath, sizeBytes: file.state.size, modifiedAtMs: Math.trunc(file.state.mtimeMs) }
     return await signContent(deps, context, { signable, format, source: 'path', place: signed, settle })
   } finally {
-    await handle.close()
+    closeOpened(file)
   }
 }
 
-type Inspecting = Readonly<{ file: OpenFile; filename: string; sha256?: Buffer; signal: AbortSignal }>
+type Inspecting = Readonly<{ file: OpenFile & Pick<InspectedFile, 'info'>; filename: string; sha256?: Buffer; signal: AbortSignal }>
 
 /**
  * Returns what is to be signed of an open file. `sha256` is that of the whole file where it is known already.
  * @throws SigningError `NOT_A_PACKAGE`, `FORMAT_NOT_ACCEPTED`, and what the inspector throws
  */
 export async function inspectSignable(inspector: Inspector, { file, filename, sha256, signal }: Inspecting): Promise<Readonly<{ signable: Signable; format: Format }>> {
-  const info = await inspector.inspect(file, { signal, ...(sha256 === undefined ? {} : { sha256 }) })
+  const info = file.info ?? await inspector.inspect(file, { signal, ...(sha256 === undefined ? {} : { sha256 }) })
   switch (info.kind) {
     case 'installp':
       return { format: 'installp', signable: { file, filename, sizeBytes: info.sizeBytes, sha256: info.sha256, info: info.installp } }

@@ -4,7 +4,7 @@ import { SigningError } from '../errors.ts'
 import type { Keyring } from '../keys/key.ts'
 import { listDirectory, type ListedEntry } from '../roots/list.ts'
 import { named } from '../roots/open.ts'
-import { resolvePath, type Root, type SafePath } from '../roots/resolve.ts'
+import { placeInside, resolvePath, type Root, type SafePath } from '../roots/resolve.ts'
 import type { SignPathRequest, SkipReason } from '../schemas/sign.ts'
 import { allowedRoots, type Caller } from './caller.ts'
 import { inFlight } from './in-flight.ts'
@@ -48,7 +48,7 @@ async function signEntry(deps: SignPathDeps, { directory, roots, entry }: Listed
   if (fault !== undefined) return { name, durationMs: 0, kind: 'failed', error: fault }
   if (kind === 'directory') return { name, durationMs: 0, kind: 'skipped', reason: 'DIRECTORY' }
   if (kind === 'special') return { name, durationMs: 0, kind: 'skipped', reason: 'SPECIAL_FILE' }
-  const outcome = await signAt(deps, name, async () => await resolvePath(join(directory.absolutePath, name), roots), context)
+  const outcome = await signAt(deps, name, async () => (kind === 'file' ? placeInside(directory, name, roots) : await resolvePath(join(directory.absolutePath, name), roots)), context)
   if (outcome.kind !== 'failed') return outcome
   const { error, ...facts } = outcome
   const reason = skipReason(error)

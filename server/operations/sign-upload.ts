@@ -42,7 +42,7 @@ export function admitUpload(deps: SignUploadDeps, caller: Caller, upload: Upload
     runOf: (outcome) => runOfOne(filename, filename, { warnings: keyWarnings(context.key, deps.clock()), outcome: async () => await deps.incidents.file(context, await outcome()) }),
     signReceived: async ({ handle, fileBytes, sha256 }, learn) => {
       learn?.({ sha256: sha256.toString('hex') })
-      const { signable, format } = await inspectSignable(deps.inspector, { file: { handle, fileBytes }, filename, sha256, signal })
+      const { signable, format } = await inspectSignable(deps.inspector, { file: { fd: handle.fd, fileBytes }, filename, sha256, signal })
       return await signContent(deps, { ...context, learn }, { signable, format, source: 'upload' })
     },
   }

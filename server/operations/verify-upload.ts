@@ -16,6 +16,6 @@ export type VerifiedUpload = Sending & Readonly<{ filename: string; given?: Give
 export async function verifyUpload(deps: VerifyUploadDeps, caller: Caller, upload: VerifiedUpload, signal: AbortSignal): Promise<Verification> {
   parseFilename(upload.filename)
   return await deps.receiver.receive(upload, signal, async ({ handle, fileBytes, sha256 }) => {
-    return await verifyOpened(deps, caller, { file: { handle, fileBytes }, sha256, given: upload.given, signal })
+    return await verifyOpened(deps, caller, { file: { fd: handle.fd, fileBytes }, sha256, given: upload.given, signal })
   })
 }

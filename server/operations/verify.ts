@@ -4,7 +4,7 @@ import { isRevoked } from '../keys/life.ts'
 import { checkWholeSize } from '../keys/message-key.ts'
 import type { Inspector, OpenFile } from '../packages/inspect.ts'
 import type { Examined } from '../packages/package-info.ts'
-import { openFile } from '../roots/open.ts'
+import { closeOpened, openFile } from '../roots/open.ts'
 import { resolvePath, type Root } from '../roots/resolve.ts'
 import type { GivenSignature, Verification, VerifyRequest } from '../schemas/verify.ts'
 import type { Catalogued, Store } from '../store/store.ts'
@@ -24,11 +24,11 @@ export type VerifyDeps = Readonly<{ roots: readonly Root[]; keyring: Keyring; in
 export async function verify(deps: VerifyDeps, caller: Caller, request: VerifyRequest, signal: AbortSignal): Promise<Verification> {
   if ('digest' in request) return await verifySubject(deps, caller, { subject: { sha256: Buffer.from(request.digest.sha256, 'hex') }, given: request.signature })
   const place = await resolvePath(request.path, allowedRoots(caller, deps.roots))
-  const { handle, stats } = await openFile(place)
+  const { fd, state } = await openFile(place)
   try {
-    return await verifyOpened(deps, caller, { file: { handle, fileBytes: stats.size }, given: request.signature, signal })
+    return await verifyOpened(deps, caller, { file: { fd, fileBytes: state.size }, given: request.signature, signal })
   } finally {
-    await handle.close()
+    closeOpened({ fd })
   }
 }
 

@@ -4,25 +4,34 @@ import { SigningError } from '../errors.ts'
 import type { ThreadPool } from '../threads/pool.ts'
 import type { DsbInfo, Examined, PackageInfo } from './package-info.ts'
 import type { Format } from '../schemas/format.ts'
+import type { openPackage, OpenedPackage, OpenTask, SettleTask } from './open-package.ts'
 import type { OpenFd, ReadTask } from './read-file.ts'
+import type { Place } from '../roots/open.ts'
 
 /**
  * An open file, its size when it was opened, and how many of its first bytes are meant (all of them unless it says otherwise). Whoever
  * opened it closes it, and only when no call here is under way any more.
  */
-export type OpenFile = Readonly<{ handle: FileHandle; fileBytes: number; sizeBytes?: number }>
+export type OpenFile = Readonly<{ fd: number; fileBytes: number; sizeBytes?: number }>
+
+/** A file that the inspector opened: its state then, and what it is where that was found at once. */
+export type InspectedFile = OpenFile & OpenedPackage & Readonly<{ info?: PackageInfo }>
 
 /** `sha256` is that of the whole file, 32 raw bytes, where it is known already: then nothing is hashed twice. */
 export type InspectOptions = Readonly<{ signal?: AbortSignal; sha256?: Buffer }>
 
 /**
- * Reads open files in the threads of a pool. The path plays no part: what is read is what was opened.
+ * Opens files and reads open ones in the threads of a pool. Once a file is open its path plays no part any more.
  *
  * Each method rejects with the signal's reason when it is aborted, but only after the thread has let go of the file: a descriptor that
  * is closed under a reading thread could by then be another file. All throw SigningError: `FILE_TOO_LARGE`; `FILE_CHANGED` when the
  * file has another size than it had; `PATH_UNREADABLE`; and what the pool throws (`SERVER_BUSY`, `SHUTTING_DOWN`, `INTERNAL`).
  */
 export interface Inspector {
+  /** Opens a file of a root, and inspects it at once where it is small. The caller closes it. @throws SigningError also what `openFile` and, of a small file, `inspect` throw */
+  open(place: Place, signal?: AbortSignal): Promise<InspectedFile>
+  /** Resolves when a file is still what was opened and read: `signed` is the part of it that was signed. */
+  settle(file: InspectedFile, signed: Readonly<{ sizeBytes: number; sha256: Buffer }>): Promise<void>
   /** Resolves with what the file is and its SHA-256. @throws SigningError also `PACKAGE_MALFORMED`, `DSB_MALFORMED`, `DSB_STACKED` */
   inspect(file: OpenFile, options?: InspectOptions): Promise<PackageInfo>
   /** Resolves with what a signature over the file is judged by, whatever it is. @throws SigningError also `DSB_MALFORMED`, `DSB_STACKED` */
@@ -44,8 +53,14 @@ export type SignedFile = Readonly<{ publicKey: KeyObject; signature: Uint8Array;
 // About 3 ms of hashing: what is longer keeps others waiting, and is worth interrupting when its client has gone.
 const LONG_BYTES = 4 * 1024 * 1024
 
-/** Returns an inspector. `maxFileBytes` and `accept` are `limits.fileBytes` and `formats.accept` of the configuration. */
-export function createInspector({ pool, maxFileBytes, accept }: Readonly<{ pool: ThreadPool; maxFileBytes: number; accept: readonly Format[] }>): Inspector {
+// Under a millisecond of hashing: then opening and reading are one task, and many of them one message.
+const SMALL_BYTES = 1024 * 1024
+
+/** What an inspector stands on. `maxFileBytes` and `accept` are `limits.fileBytes` and `formats.accept` of the configuration; `hashed` is told of every byte that was. */
+export type InspectorOptions = Readonly<{ pool: ThreadPool; maxFileBytes: number; accept: readonly Format[]; hashed?: (bytes: number) => void }>
+
+/** Returns an inspector. */
+export function createInspector({ pool, maxFileBytes, accept, hashed = () => undefined }: InspectorOptions): Inspector {
   async function read<T>(task: ReadTask, signal: AbortSignal | undefined): Promise<T> {
     if (task.fileBytes > maxFileBytes) {
       throw new SigningError('FILE_TOO_LARGE', `the file has ${task.fileBytes} bytes; limits.fileBytes is ${maxFileBytes}`)
@@ -55,8 +70,15 @@ export function createInspector({ pool, maxFileBytes, accept }: Readonly<{ pool:
   }
 
   return {
-    inspect: async (file, { signal, ...known } = {}) => withBuffers(await read<PackageInfo>({ kind: 'inspect', accept, ...known, ...opened(file) }, signal)),
-    examine: async (file, { signal, ...known } = {}) => withBuffers(await read<Examined>({ kind: 'examine', ...known, ...opened(file) }, signal)),
+    open: async ({ root: { realPath }, absolutePath }, signal) => {
+      const task: OpenTask = { kind: 'open', place: { root: { realPath }, absolutePath }, accept, maxBytes: Math.min(SMALL_BYTES, maxFileBytes) }
+      const { info, ...file } = await pool.run<ReturnType<typeof openPackage>>(task, { signal })
+      return { ...file, fileBytes: file.state.size, ...(info === undefined ? {} : { info: counted(withBuffers(info), hashed) }) }
+    },
+    settle: async ({ fd, state, openedAtMs }, { sizeBytes, sha256 }) =>
+      await pool.run<void>({ kind: 'settle', file: { fd, state, openedAtMs }, sizeBytes, sha256: Uint8Array.from(sha256) } satisfies SettleTask, { long: sizeBytes > LONG_BYTES }),
+    inspect: async (file, { signal, ...known } = {}) => counted(withBuffers(await read<PackageInfo>({ kind: 'inspect', accept, ...known, ...opened(file) }, signal)), hashed),
+    examine: async (file, { signal, ...known } = {}) => counted(withBuffers(await read<Examined>({ kind: 'examine', ...known, ...opened(file) }, signal)), hashed),
     copy: async (file, target, signal) => asBuffer(await read<Uint8Array>({ kind: 'copy', targetFd: target.fd, ...opened(file) }, signal)),
     hash: async (file, signal) => asBuffer(await read<Uint8Array>({ kind: 'hash', ...opened(file) }, signal)),
     // Copies: a small Buffer is a window into a shared one, all of which would be cloned.
@@ -78,8 +100,13 @@ async function readCancellable<T>(pool: ThreadPool, task: ReadTask, signal: Abor
   }
 }
 
-function opened({ handle, fileBytes, sizeBytes = fileBytes }: OpenFile): OpenFd {
-  return { fd: handle.fd, fileBytes, sizeBytes }
+function opened({ fd, fileBytes, sizeBytes = fileBytes }: OpenFile): OpenFd {
+  return { fd, fileBytes, sizeBytes }
+}
+
+function counted<T extends PackageInfo | Examined>(info: T, hashed: (bytes: number) => void): T {
+  if ('sizeBytes' in info) hashed(info.sizeBytes)
+  return info
 }
 
 function withBuffers<T extends PackageInfo | Examined>(info: T): T {

@@ -3,7 +3,7 @@ import type { Dirent } from 'node:fs'
 import { opendir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SigningError } from '../errors.ts'
-import { DESCRIPTORS, named, openDirectory } from './open.ts'
+import { closeOpened, DESCRIPTORS, named, openDirectory } from './open.ts'
 import { isPrintableName, type SafePath } from './resolve.ts'
 
 /**
@@ -56,7 +56,7 @@ function below({ root, absolutePath }: Place, prefix: string): Place {
 }
 
 async function* entriesOf(place: Place, descriptors: string): AsyncGenerator<Dirent<Buffer>> {
-  const { handle, path } = await openDirectory(place, descriptors)
+  const { fd, path } = await openDirectory(place, descriptors)
   try {
     // The names as bytes: decoded by the system call a name that is not UTF-8 would turn into another file's name.
     const entries = (await named(async () => await opendir(path, { encoding: 'buffer' as 'utf8', bufferSize: 256 }))) as unknown as Entries
@@ -67,7 +67,7 @@ async function* entriesOf(place: Place, descriptors: string): AsyncGenerator<Dir
       await entries.close()
     }
   } finally {
-    await handle.close()
+    closeOpened({ fd })
   }
 }
 

@@ -1,13 +1,13 @@
 import { isUtf8 } from 'node:buffer'
 import { lstat, realpath } from 'node:fs/promises'
-import { sep } from 'node:path'
+import { join, sep } from 'node:path'
 import { SigningError } from '../errors.ts'
 import type { Brand } from '../schemas/brand.ts'
 
 /** A directory that clients may name files in. `path` is the configured name, `realPath` where it lay when the server started. */
 export type Root = Readonly<{ name: string; path: string; realPath: string }>
 
-/** An absolute path without links, inside a root that the client may use. Made by {@link resolvePath} alone. */
+/** An absolute path without links, inside a root that the client may use. Made by {@link resolvePath} and {@link placeInside} alone. */
 export type SafePath = Readonly<{ root: Root; absolutePath: Brand<string, 'SafePath'>; relativePath: string }>
 
 const MAX_PATH_BYTES = 4096
@@ -57,6 +57,15 @@ export async function resolvePath(path: string, roots: readonly Root[]): Promise
   if (root === undefined) throw outside()
   // A link with a harmless name may lead to a file whose name is none.
   if (!isUtf8(bytes) || !isPrintableName(real)) throw new SigningError('FILE_NAME_REFUSED', 'the path leads to a name with control characters, or one that is not UTF-8')
+  return placeAt(real, root)
+}
+
+/** Returns the place of a file that a listing of a directory found: no link leads there, and opening it proves that none has come since. */
+export function placeInside(directory: SafePath, name: string, roots: readonly Root[]): SafePath {
+  return placeAt(join(directory.absolutePath, name), innermost(roots, join(directory.absolutePath, name)) as Root)
+}
+
+function placeAt(real: string, root: Root): SafePath {
   return { root, absolutePath: real as SafePath['absolutePath'], relativePath: real.slice(root.realPath.length).replace(/^\//, '') }
 }
 

@@ -64,7 +64,7 @@ function wholeFile({ file, info, sizeBytes, sha256 }: Signable, { keyid, algorit
   if (info !== undefined) throw new SigningError('KEY_NOT_SUITABLE', `key ${keyid} is ${algorithm}, and the records of an installp package carry RSA signatures alone`)
   if (file === undefined) throw new SigningError('DIGEST_NOT_SIGNABLE', `key ${keyid} is ${algorithm} and signs whole files, a digest is not enough`)
   checkWholeSize(sizeBytes, maxBytes)
-  return { kind: 'file', fd: file.handle.fd, fileBytes: file.fileBytes, sizeBytes, sha256 }
+  return { kind: 'file', fd: file.fd, fileBytes: file.fileBytes, sizeBytes, sha256 }
 }
 
 type Common = Pick<SignatureRecord, 'keyid' | 'timestamp' | 'signature'>

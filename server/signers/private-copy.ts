@@ -55,7 +55,7 @@ export async function checkPrivateCopy({ path, signable, copier, signal }: CopyO
     const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
     try {
       const { size } = await handle.stat()
-      const sha256 = await copier.hash({ handle, fileBytes: size }, signal)
+      const sha256 = await copier.hash({ fd: handle.fd, fileBytes: size }, signal)
       if (!sha256.equals(signable.sha256)) throw changed(undefined)
     } finally {
       await handle.close()

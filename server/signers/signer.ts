@@ -1,4 +1,3 @@
-import type { FileHandle } from 'node:fs/promises'
 import type { SignatureRecord } from '../../formats/index.ts'
 import type { OpenedKey } from '../keys/key.ts'
 import type { InstallpInfo } from '../packages/package-info.ts'
@@ -16,7 +15,7 @@ export type Signable = Readonly<{
   /** What the records are made of; absent for what gets a detached signature. A digest whose package was described has no build time. */
   info?: InstallpInfo
   /** The open file and its size; absent for a digest alone. */
-  file?: Readonly<{ handle: FileHandle; fileBytes: number }>
+  file?: Readonly<{ fd: number; fileBytes: number }>
 }>
 
 /** A signature in padded base64, and the records that carry it; a detached signature has no records. */

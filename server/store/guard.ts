@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import { padded } from './padded.ts'
 import type { Level, Subject } from './store.ts'
 import type { LevelRow, SignatureRow, StoreTables } from './tables.ts'
 
@@ -14,18 +15,18 @@ export function levelKey({ package: name, fileset, vrmf, ftype }: Level): string
 }
 
 // Parameters of one statement are limited.
-const KEYS_PER_SELECT = 5_000
+const KEYS_PER_SELECT = 4_096
 
 /** Reads what was signed before that touches these subjects. */
 export async function readPast(db: Kysely<StoreTables>, subjects: readonly Subject[]): Promise<Past> {
   const artefacts = new Map<string, string>()
   const levels = new Map<string, LevelRow>()
   for (const group of chunks([...new Set(subjects.map(({ artefact }) => artefact))])) {
-    const rows = await db.selectFrom('signatures').select(['id', 'artefact']).where('artefact', 'in', group).orderBy('leaf_index').execute()
+    const rows = await db.selectFrom('signatures').select(['id', 'artefact']).where('artefact', 'in', padded(group)).orderBy('leaf_index').execute()
     for (const { id, artefact } of rows) artefacts.set(artefact, id)
   }
   for (const group of chunks([...new Set(subjects.flatMap((subject) => subject.levels.map(levelKey)))])) {
-    for (const row of await db.selectFrom('levels').selectAll().where('level', 'in', group).execute()) levels.set(row.level, row)
+    for (const row of await db.selectFrom('levels').selectAll().where('level', 'in', padded(group)).execute()) levels.set(row.level, row)
   }
   return { artefacts, levels }
 }

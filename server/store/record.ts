@@ -78,13 +78,7 @@ export async function writeLatest(ledger: Ledger, files: readonly Readonly<{ fil
     rows.set(JSON.stringify([root, relativePath]), { root, relative_path: relativePath, size_bytes: sizeBytes, modified_at_ms: wholeMs(modifiedAtMs), signature_id: id })
   }
   for (const [root, group] of Map.groupBy(rows.values(), (row) => row.root)) {
-    const there = await ledger.transaction
-      .selectFrom('latest_signatures')
-      .select('relative_path')
-      .where('root', '=', root)
-      .where('relative_path', 'in', group.map((row) => row.relative_path))
-      .execute()
-    for (const { relative_path } of there) await ledger.remove('latest_signatures', { root, relative_path })
+    await ledger.remove('latest_signatures', { root, relative_path: group.map((row) => row.relative_path) })
     await ledger.insert('latest_signatures', group)
   }
 }

@@ -1,10 +1,8 @@
-import { Worker } from 'node:worker_threads'
 import { SigningError } from '../errors.ts'
-import { errorOf } from './serve.ts'
-import type { TaskReply } from './serve.ts'
+import { TaskThread, type Job } from './task-thread.ts'
 
-// One task runs and one waits inside the thread, so that it need not idle while its answer travels and the next task comes back.
-const TASKS_PER_THREAD = 2
+// One task runs and the others wait inside the thread, so that it need not idle while answers travel and the next tasks come.
+const TASKS_PER_THREAD = 16
 
 /** How a pool is made. `module` is a file that calls `serveTasks`. */
 export type ThreadPoolOptions = Readonly<{
@@ -13,6 +11,8 @@ export type ThreadPoolOptions = Readonly<{
   size: number
   /** How many tasks may wait for a thread. */
   maxWaiting: number
+  /** How many tasks a thread has at most, the one that runs among them. */
+  tasksPerThread?: number
   workerData?: unknown
 }>
 
@@ -38,9 +38,6 @@ export interface ThreadPool {
   close(): Promise<void>
 }
 
-type Job = Readonly<{ task: unknown; options: RunOptions; resolve: (value: unknown) => void; reject: (error: unknown) => void }>
-type Thread = Readonly<{ worker: Worker; jobs: Job[] }>
-
 /** Returns a pool without threads yet. */
 export function createThreadPool(options: ThreadPoolOptions): ThreadPool {
   return new WorkerThreadPool(options)
@@ -48,23 +45,25 @@ export function createThreadPool(options: ThreadPoolOptions): ThreadPool {
 
 class WorkerThreadPool implements ThreadPool {
   readonly #options: ThreadPoolOptions
-  readonly #threads: Thread[] = []
+  readonly #tasksPerThread: number
+  readonly #threads: TaskThread[] = []
   readonly #line: Job[] = []
   #closed: Promise<void> | undefined
   #whenQuiet: (() => void) | undefined
 
   constructor(options: ThreadPoolOptions) {
     this.#options = options
+    this.#tasksPerThread = options.tasksPerThread ?? TASKS_PER_THREAD
   }
 
-  async run<T>(task: unknown, options: RunOptions = {}): Promise<T> {
+  async run<T>(task: unknown, { long = false, signal }: RunOptions = {}): Promise<T> {
     if (this.#closed !== undefined) throw new SigningError('SHUTTING_DOWN', 'the server is shutting down')
-    options.signal?.throwIfAborted()
+    signal?.throwIfAborted()
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
-    const job: Job = { task, options, resolve, reject }
-    const thread = this.#freest()
+    const job: Job = { task, long, signal, resolve, reject }
+    const thread = this.#line.length === 0 ? this.#freest() : undefined
     if (thread !== undefined) {
-      give(thread, job)
+      thread.give(job)
     } else if (this.#line.length < this.#options.maxWaiting) {
       this.#line.push(job)
     } else {
@@ -87,47 +86,33 @@ class WorkerThreadPool implements ThreadPool {
     this.#whenQuiet = resolve
     this.#advance()
     await promise
-    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()))
+    await Promise.all(this.#threads.map(async (thread) => await thread.terminate()))
   }
 
-  #start(): Thread {
+  /** A thread without a job, or a new one; else the one with the fewest, as long as it may have more. */
+  #freest(): TaskThread | undefined {
+    let freest: TaskThread | undefined
+    for (const thread of this.#threads) {
+      if (thread.size === 0) return thread
+      if (thread.size < this.#tasksPerThread && !thread.hasLong && thread.size < (freest?.size ?? Infinity)) freest = thread
+    }
+    return this.#threads.length < this.#options.size ? this.#start() : freest
+  }
+
+  // A replacement starts when a task needs it, so a thread that cannot even load fails one message of tasks per attempt and never
+  // restarts in a circle.
+  #start(): TaskThread {
     const { module, workerData } = this.#options
-    // Without the flags of the process: what it was started with (--eval, --import) is not for every thread.
-    const worker = new Worker(module, { workerData, execArgv: [] })
-    const thread: Thread = { worker, jobs: [] }
-    let cause: unknown = 'the thread ended by itself'
-    worker.on('message', (reply: TaskReply) => this.#settle(thread, reply))
-    worker.on('error', (error) => { cause = error })
-    worker.on('exit', () => this.#bury(thread, cause))
-    // After the listeners: one for messages would take the reference again.
-    worker.unref()
+    const thread = new TaskThread(module, workerData, {
+      answered: () => this.#advance(),
+      ended: (untouched) => {
+        this.#threads.splice(this.#threads.indexOf(thread), 1)
+        this.#line.unshift(...untouched)
+        this.#advance()
+      },
+    })
     this.#threads.push(thread)
     return thread
-  }
-
-  #freest(): Thread | undefined {
-    const idle = this.#threads.find(({ jobs }) => jobs.length === 0)
-    if (idle !== undefined) return idle
-    if (this.#threads.length < this.#options.size) return this.#start()
-    return this.#threads.find(({ jobs }) => jobs.length < TASKS_PER_THREAD && !jobs.some(({ options }) => options.long === true))
-  }
-
-  #settle(thread: Thread, reply: TaskReply): void {
-    const job = thread.jobs.shift() as Job
-    if (thread.jobs.length === 0) thread.worker.unref()
-    if (reply.kind === 'done') job.resolve(reply.value)
-    else job.reject(errorOf(reply.fault))
-    this.#advance()
-  }
-
-  // Only the first task of the thread can have begun; the one behind it keeps its turn. A replacement starts when a task needs it,
-  // so a thread that cannot even load fails one task per attempt and never restarts in a circle.
-  #bury(thread: Thread, cause: unknown): void {
-    this.#threads.splice(this.#threads.indexOf(thread), 1)
-    const [begun, ...untouched] = thread.jobs
-    begun?.reject(new SigningError('INTERNAL', 'a worker thread ended in the middle of its work', { cause }))
-    this.#line.unshift(...untouched)
-    this.#advance()
   }
 
   #advance(): void {
@@ -135,22 +120,9 @@ class WorkerThreadPool implements ThreadPool {
       const thread = this.#freest()
       if (thread === undefined) return
       const job = this.#line.shift() as Job
-      if (job.options.signal?.aborted === true) job.reject(job.options.signal.reason)
-      else give(thread, job)
+      if (job.signal?.aborted === true) job.reject(job.signal.reason)
+      else thread.give(job)
     }
-    if (this.#threads.every(({ jobs }) => jobs.length === 0)) this.#whenQuiet?.()
+    if (this.#threads.every(({ size }) => size === 0)) this.#whenQuiet?.()
   }
-}
-
-function give({ worker, jobs }: Thread, job: Job): void {
-  try {
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a browser's windows have origins, threads do not
-    worker.postMessage(job.task)
-  } catch (error) {
-    // A task that cannot be cloned is our mistake: it fails alone, and the thread never saw it.
-    job.reject(error)
-    return
-  }
-  jobs.push(job)
-  worker.ref()
 }

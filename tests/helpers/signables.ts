@@ -1,6 +1,7 @@
 import { generateKeyPairSync, hash } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { open, writeFile } from 'node:fs/promises'
+import { openSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { writePackage } from '../../formats/index.ts'
 import type { PackageSource } from '../../formats/index.ts'
@@ -35,22 +36,22 @@ export const PACKAGE: PackageSource = {
   payload: [{ path: '/usr/PkgA/data', size: 5000 }],
 }
 
-/** Writes a package file and opens it as the server does. The caller closes `file.handle`. */
+/** Writes a package file and opens it as the server does. The caller closes `file.fd`. */
 export async function openSignable(path: string, source: PackageSource = PACKAGE): Promise<CopyablePackage> {
   const bytes = writePackage(source)
   await writeFile(path, bytes)
-  const handle = await open(path)
+  const fd = openSync(path, 'r')
   const sizes = { fileBytes: bytes.length, sizeBytes: bytes.length }
-  const found = inspectFile({ fd: handle.fd, ...sizes }, { accept: ['installp'] })
+  const found = inspectFile({ fd, ...sizes }, { accept: ['installp'] })
   if (found.kind !== 'installp') throw new TypeError('not a package')
-  return { file: { handle, fileBytes: bytes.length }, filename: basename(path), sizeBytes: bytes.length, sha256: hash('sha256', bytes, 'buffer'), info: found.installp }
+  return { file: { fd, fileBytes: bytes.length }, filename: basename(path), sizeBytes: bytes.length, sha256: hash('sha256', bytes, 'buffer'), info: found.installp }
 }
 
 /** Copies and hashes with the very functions that the worker threads run. */
 export const copier: Copier = {
-  copy: async ({ handle, fileBytes, sizeBytes = fileBytes }, target, signal) => {
+  copy: async ({ fd, fileBytes, sizeBytes = fileBytes }, target, signal) => {
     signal?.throwIfAborted()
-    return copyFile({ fd: handle.fd, fileBytes, sizeBytes }, target.fd)
+    return copyFile({ fd, fileBytes, sizeBytes }, target.fd)
   },
-  hash: async ({ handle, fileBytes, sizeBytes = fileBytes }) => hashFile({ fd: handle.fd, fileBytes, sizeBytes }),
+  hash: async ({ fd, fileBytes, sizeBytes = fileBytes }) => hashFile({ fd, fileBytes, sizeBytes }),
 }

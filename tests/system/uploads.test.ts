@@ -250,7 +250,7 @@ void t.test('a package that is written to while it is read is signed as it was a
     }
   })()
   const outcomes = new Map<string, number>()
-  for (let attempt = 0; attempt < count(40, 100); attempt += 1) {
+  for (let attempt = 0; attempt < count(40, 400); attempt += 1) {
     const answer = await client.trySign({ path, resign: true })
     const outcome = answer.status === 200 ? ((JSON.parse(answer.text) as SignAnswer).signatures['PkgA.bff']?.sha256 as string) : problemIn(answer).code
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)

@@ -192,7 +192,7 @@ void t.test('a problem that would come again is kept, status and body, also when
 void t.test('a request that fails for now, or by a fault of the server, is given up: a retry runs', async (t) => {
   const failures: unknown[] = [new SigningError('SIGNER_TIMEOUT', 'too slow'), new SigningError('SIGNER_BUSY', 'too many'), new TypeError('a fault')]
   const { app, root } = await makeOnce(t, undefined, {
-    inspector: { inspect: async () => { throw failures.shift() ?? new SigningError('NOT_A_PACKAGE', 'no package') } } as unknown as TestDeps['inspector'],
+    inspector: { open: async () => { throw failures.shift() ?? new SigningError('NOT_A_PACKAGE', 'no package') } } as unknown as TestDeps['inspector'],
   })
   const what = { json: { path: putPackage(root) } }
   const codes: string[] = []

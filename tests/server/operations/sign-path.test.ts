@@ -9,6 +9,7 @@ import { signDigest } from '../../../server/operations/sign-digest.ts'
 import { sign, type SignDeps } from '../../../server/operations/sign.ts'
 import type * as signPathModule from '../../../server/operations/sign-path.ts'
 import type { SignRun } from '../../../server/operations/outcome.ts'
+import { openPackage, settlePackage } from '../../../server/packages/open-package.ts'
 import { inspectFile } from '../../../server/packages/read-file.ts'
 import type { Inspector } from '../../../server/packages/inspect.ts'
 import { createEmbeddedSigner } from '../../../server/signers/embedded.ts'
@@ -34,8 +35,14 @@ type Bench = Readonly<{ root: string; deps: SignDeps; recorded: Recorded[] }>
 /** The operations over a directory, without HTTP and threads. */
 async function bench(t: Test, changes: Partial<SignDeps> = {}): Promise<Bench> {
   const recorded: Recorded[] = []
-  const inspector: Pick<Inspector, 'inspect'> = {
-    inspect: async ({ handle, fileBytes }) => inspectFile({ fd: handle.fd, fileBytes, sizeBytes: fileBytes }, { accept: ['installp', 'compress'] }),
+  const accept = ['installp', 'compress'] as const
+  const inspector: Pick<Inspector, 'open' | 'settle' | 'inspect'> = {
+    open: async ({ root: at, absolutePath }) => {
+      const opened = openPackage({ kind: 'open', place: { root: at, absolutePath }, accept, maxBytes: 1_000_000 })
+      return { ...opened, fileBytes: opened.state.size }
+    },
+    settle: async (file, signed) => settlePackage({ kind: 'settle', file, ...signed }),
+    inspect: async ({ fd, fileBytes }) => inspectFile({ fd, fileBytes, sizeBytes: fileBytes }, { accept }),
   }
   const real = await openTestStore(join(t.testdir({ nim: {} }), 'signing.db'))
   t.teardown(async () => await real.close())
@@ -99,7 +106,7 @@ void test('a single file has its place in its outcome once that is known, signed
 })
 
 void test('a fault of ours, and a path that is gone in the moment between two looks, are told as such', async (t) => {
-  const { root, deps } = await bench(t, { inspector: { inspect: async () => await Promise.reject(new TypeError('a fault of ours')) } as unknown as Inspector })
+  const { root, deps } = await bench(t, { inspector: { open: async () => await Promise.reject(new TypeError('a fault of ours')) } as unknown as Inspector })
   const path = putPackage(root)
   t.match(await outcomesOf((await sign(deps, caller, { path: root }, never)) as SignRun), { 'PkgA.1.0.0.0.bff': /a fault of ours/ })
   const lstat = async (): Promise<never> => await Promise.reject(Object.assign(new Error('ENOENT'), { code: 'ENOENT' }))

@@ -109,7 +109,7 @@ void test('it refuses what needs a digest or a record, and what is too large, ea
 })
 
 void test('verifyMade lets nothing through that does not verify', async (t) => {
-  const file = { handle: { fd: 3 } as never, fileBytes: 10 }
+  const file = { fd: 3, fileBytes: 10 }
   const signable = { filename: 'x', sizeBytes: 10, sha256: Buffer.alloc(32), file }
   const { file: _file, ...digestOnly } = signable
   const pair = rsaKeyPair()

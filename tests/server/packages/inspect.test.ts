@@ -27,7 +27,7 @@ async function packageFile(sizeBytes = PACKAGE.length): Promise<OpenFile> {
   const path = join(folder, String(files))
   await writeFile(path, PACKAGE)
   await truncate(path, sizeBytes)
-  return { handle: await opened(path, 'r'), fileBytes: sizeBytes }
+  return { fd: (await opened(path, 'r')).fd, fileBytes: sizeBytes }
 }
 
 async function opened(path: string, flags: string): Promise<FileHandle> {
@@ -52,7 +52,7 @@ void t.test('an inspector', async (t) => {
     const [signed, fix, text] = await Promise.all(contents.map(async (bytes, index) => {
       const path = join(folder, `content-${index}`)
       await writeFile(path, bytes)
-      return { handle: await opened(path, 'r'), fileBytes: bytes.length }
+      return { fd: (await opened(path, 'r')).fd, fileBytes: bytes.length }
     })) as [OpenFile, OpenFile, OpenFile]
     const found = await inspector.inspect(signed)
     t.match(found, { kind: 'installp', sizeBytes: PACKAGE.length, dsb: { keyPath: '/etc/security/certificates/example.pem' } })
@@ -70,14 +70,14 @@ void t.test('an inspector', async (t) => {
     const target = await opened(join(folder, 'copy'), 'wx+')
     t.same(await inspector.hash(file), PACKAGE_SHA256)
     t.same(await inspector.copy(file, target), PACKAGE_SHA256)
-    t.same(await inspector.hash({ handle: target, fileBytes: PACKAGE.length }), PACKAGE_SHA256)
+    t.same(await inspector.hash({ fd: target.fd, fileBytes: PACKAGE.length }), PACKAGE_SHA256)
     t.ok(Buffer.isBuffer(await inspector.hash(file)))
   })
 
   void t.test('answers with the code that the thread threw', async (t) => {
-    const { handle } = await packageFile()
-    await t.rejects(inspector.inspect({ handle, fileBytes: 1 }), { name: 'SigningError', code: 'FILE_CHANGED' })
-    await t.rejects(inspector.inspect({ handle, fileBytes: 5 * MIB }, { signal: new AbortController().signal }), { code: 'FILE_CHANGED' }, 'cancellable')
+    const { fd } = await packageFile()
+    await t.rejects(inspector.inspect({ fd, fileBytes: 1 }), { name: 'SigningError', code: 'FILE_CHANGED' })
+    await t.rejects(inspector.inspect({ fd, fileBytes: 5 * MIB }, { signal: new AbortController().signal }), { code: 'FILE_CHANGED' }, 'cancellable')
   })
 
   void t.test('refuses a file above the limit, which it names, without reading it', async (t) => {
@@ -86,7 +86,7 @@ void t.test('an inspector', async (t) => {
     const want = { code: 'FILE_TOO_LARGE', message: `the file has ${PACKAGE.length} bytes; limits.fileBytes is ${PACKAGE.length - 1}` }
     await t.rejects(strict.inspect(file), want)
     await t.rejects(strict.hash(file), want)
-    await t.rejects(strict.copy(file, file.handle), want)
+    await t.rejects(strict.copy(file, await opened(join(folder, 'copy'), 'r')), want)
     t.same(await createInspector({ pool, maxFileBytes: PACKAGE.length, accept: ['installp'] }).hash(file), PACKAGE_SHA256)
   })
 })

@@ -15,7 +15,7 @@ void t.test('sniff tells formats apart by the first bytes, whatever the name and
   for (const [name, content, want] of table) {
     await writeFile(path, content)
     const handle = await open(path)
-    t.equal(await sniff(handle), want, name)
+    t.equal(await sniff(handle.fd), want, name)
     t.equal((await handle.readFile()).length, content.length, 'the position of the handle is not moved')
     await handle.close()
   }
@@ -23,6 +23,6 @@ void t.test('sniff tells formats apart by the first bytes, whatever the name and
 
 void t.test('sniff hands on what is no fault of the format', async (t) => {
   const handle = await open(t.testdir({}))
-  await t.rejects(sniff(handle), { code: 'EISDIR' })
+  await t.rejects(sniff(handle.fd), { code: 'EISDIR' })
   await handle.close()
 })

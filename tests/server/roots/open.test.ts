@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process'
-import { chmodSync, linkSync, mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, fstatSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import { lstat, readdir, realpath } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -8,7 +8,7 @@ import t from 'tap'
 import { SigningError } from '../../../server/errors.ts'
 import { inNameOrder, listDirectory } from '../../../server/roots/list.ts'
 import { openRoots } from '../../../server/roots/open-roots.ts'
-import { isUnchanged, named, openDirectory, openFile } from '../../../server/roots/open.ts'
+import { closeOpened, isUnchanged, named, openDirectory, openFile, openFileAtOnce } from '../../../server/roots/open.ts'
 import { resolvePath, type Root } from '../../../server/roots/resolve.ts'
 import { asNobody, codeOf } from '../../helpers/refusals.ts'
 
@@ -35,8 +35,14 @@ void t.test('openFile', async (t) => {
       const opened = await openFile(await place('nim/opened.bff'), descriptors)
       renameSync(inBase('nim/a.bff'), inBase('nim/opened.bff'))
       writeFileSync(inBase('nim/a.bff'), 'package a')
-      t.equal(await opened.handle.readFile('utf8'), 'first')
-      await opened.handle.close()
+      t.equal(readFileSync(opened.fd, 'utf8'), 'first')
+      closeOpened(opened)
+    })
+
+    void t.test(`opens it at once too, for a thread that may wait ${where}`, async (t) => {
+      const opened = openFileAtOnce(await place('nim/a.bff'), descriptors)
+      t.equal(readFileSync(opened.fd, 'utf8'), 'package a')
+      closeOpened(opened)
     })
 
     void t.test(`refuses a file that was swapped after it was resolved ${where}`, async (t) => {
@@ -83,9 +89,9 @@ void t.test('openFile', async (t) => {
       const racer = spawn(process.execPath, ['-e', script, inBase('nim/race/file'), inBase('nim/race/link'), inBase('outside/x.bff')], { stdio: 'ignore' })
       const codes = new Map<string, number>()
       for (const end = performance.now() + 400; performance.now() < end;) {
-        const code = await place('nim/race/file').then(async (resolved) => await openFile(resolved, descriptors)).then(async ({ handle }) => {
-          const text = await handle.readFile('utf8')
-          await handle.close()
+        const code = await place('nim/race/file').then(async (resolved) => await openFile(resolved, descriptors)).then(({ fd }) => {
+          const text = readFileSync(fd, 'utf8')
+          closeOpened({ fd })
           return text === 'inside' ? 'OK' : `read ${text}`
         }).catch((error: SigningError) => error.code)
         codes.set(code, (codes.get(code) ?? 0) + 1)
@@ -122,13 +128,13 @@ void t.test('openFile', async (t) => {
     const before = await lstat(inBase('nim/a.bff'))
     writeFileSync(inBase('nim/a2.bff'), 'package a')
     t.notOk(isUnchanged(before, await lstat(inBase('nim/a2.bff'))))
-    t.ok(isUnchanged(before, await opened.handle.stat()))
+    t.ok(isUnchanged(before, fstatSync(opened.fd)))
     for (const [change, text] of [['size', 'package ab'], ['time', 'package b']] as const) {
       writeFileSync(inBase('nim/a.bff'), text)
-      t.notOk(isUnchanged(before, await opened.handle.stat()), change)
+      t.notOk(isUnchanged(before, fstatSync(opened.fd)), change)
     }
     linkSync(inBase('nim/a.bff'), inBase('nim/hard'))
-    await opened.handle.close()
+    closeOpened(opened)
   })
 })
 

@@ -1,4 +1,4 @@
-import { appendFileSync, chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, appendFileSync, chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -48,7 +48,7 @@ async function bench(t: Test, faults: readonly string[] = [], changes: Changes =
   const signable = await openSignable(join(dir, changes.filename ?? 'PkgA.1.0.0.0.bff'), changes.source)
   t.teardown(async () => {
     await signer.close()
-    await signable.file.handle.close()
+    closeSync(signable.file.fd)
     rmSync(dir, { recursive: true })
   })
   const log = (): LogEntry[] => (existsSync(logFile) ? readFileSync(logFile, 'utf8').split('\n').slice(0, -1).map((line) => JSON.parse(line)) : [])

@@ -1,3 +1,4 @@
+import { closeSync } from 'node:fs'
 import { hash, verify } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -17,7 +18,7 @@ t.test('the embedded signer makes one record per fileset, in the order of lpp_na
     const key = bits === 2048 ? pair : rsaKeyPair(bits)
     const signable = await openSignable(path)
     const { signature, records } = await signerWith({ syntax: 'epoch', source: 'build' }).sign(signable, openedKey('file', key))
-    await signable.file.handle.close()
+    closeSync(signable.file.fd)
 
     t.equal(signature.length, base64Chars)
     t.ok(verify('sha256', await readFile(path), key.publicKey, Buffer.from(signature, 'base64')), `RSA-${bits} over the whole file`)
@@ -29,7 +30,7 @@ t.test('the embedded signer makes one record per fileset, in the order of lpp_na
 
 t.test('the timestamp of a record has the configured syntax and source', async (t) => {
   const opened = await openSignable(join(t.testdir({}), 'PkgA.bff'), PACKAGE)
-  t.teardown(() => opened.file.handle.close())
+  t.teardown(() => closeSync(opened.file.fd))
   const signable = { ...opened, info: { ...opened.info, builtAt: 0, lppNameModifiedAt: 1_375_425_475 } }
   const rows = [
     ['epoch', 'build', '0'],
@@ -47,7 +48,7 @@ t.test('the timestamp of a record has the configured syntax and source', async (
 
 t.test('the embedded signer refuses a key it does not hold and an aborted request, and needs nothing to be ready', async (t) => {
   const signable = await openSignable(join(t.testdir({}), 'PkgA.bff'))
-  t.teardown(() => signable.file.handle.close())
+  t.teardown(() => closeSync(signable.file.fd))
   const signer = signerWith({ syntax: 'epoch', source: 'build' })
   await t.rejects(signer.sign(signable, openedKey('command', pair)), { name: 'SigningError', code: 'SIGNER_NOT_AVAILABLE' })
   const gone = new Error('the client went away')

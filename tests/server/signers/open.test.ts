@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { closeSync, chmodSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -32,7 +32,7 @@ async function nameOfDeadRun(dir: string): Promise<string> {
 t.test('openSigner opens the signer that the configuration names', async (t) => {
   const dir = t.testdir({ work: {} })
   const signable = await openSignable(join(dir, 'PkgA.bff'))
-  t.teardown(() => signable.file.handle.close())
+  t.teardown(() => closeSync(signable.file.fd))
 
   const embedded = await openSigner({ kind: 'embedded', timestamp: { syntax: 'epoch', source: 'signing' } }, dependencies)
   t.equal(embedded.kind, 'embedded')

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { SigningError } from '../../../server/errors.ts'
@@ -9,7 +10,7 @@ import type { SampleTask } from './sample-worker.ts'
 const SAMPLE_WORKER = new URL('sample-worker.ts', import.meta.url)
 
 function samplePool(options: Partial<ThreadPoolOptions> = {}): ThreadPool & { do<T>(task: SampleTask, options?: RunOptions): Promise<T> } {
-  const pool = createThreadPool({ module: SAMPLE_WORKER, size: 1, maxWaiting: 100, ...options })
+  const pool = createThreadPool({ module: SAMPLE_WORKER, size: 1, maxWaiting: 100, tasksPerThread: 2, ...options })
   t.teardown(() => pool.close())
   const run = <T>(task: SampleTask, runOptions?: RunOptions) => pool.run<T>(task, runOptions)
   return { run: pool.run.bind(pool), waiting: () => pool.waiting(), close: () => pool.close(), do: run }
@@ -101,11 +102,12 @@ void t.test('an error', async (t) => {
 })
 
 void t.test('a thread that ends', async (t) => {
-  void t.test('fails the task it ran; the one behind it and all later ones are done by its replacement', async (t) => {
-    const pool = samplePool()
-    const ended = pool.do({ kind: 'exit' })
+  void t.test('fails the task it ran and those that came in the same message; what came behind them is done by its replacement', async (t) => {
+    const pool = samplePool({ tasksPerThread: 3 })
+    const together = [pool.do({ kind: 'exit' }), pool.do({ kind: 'echo', value: 'together' })]
+    await nextTurn()
     const others = ['ahead', 'waiting'].map((value) => pool.do<string>({ kind: 'echo', value }))
-    await t.rejects(ended, { code: 'INTERNAL', message: 'a worker thread ended in the middle of its work' })
+    for (const lost of together) await t.rejects(lost, { code: 'INTERNAL', message: 'a worker thread ended in the middle of its work' })
     t.strictSame(await Promise.all(others), ['ahead', 'waiting'])
   })
 

@@ -6,13 +6,19 @@ import { SigningError } from '../../../server/errors.ts'
 import { errorOf, serveTasks } from '../../../server/threads/serve.ts'
 import type { TaskReply } from '../../../server/threads/serve.ts'
 
-async function replyOf(work: (task: unknown) => unknown, task: unknown): Promise<TaskReply> {
+/** The messages that answer to these tasks in one message. */
+async function messagesOf(work: (task: unknown) => unknown, tasks: readonly unknown[]): Promise<TaskReply[][]> {
   const { port1, port2 } = new MessageChannel()
   serveTasks(port1, work)
-  port2.postMessage(task)
-  const [reply] = await once(port2 as MessagePort & NodeJS.EventEmitter, 'message') as [TaskReply]
+  port2.postMessage(tasks)
+  const messages: TaskReply[][] = []
+  while (messages.flat().length < tasks.length) messages.push(...(await once(port2 as MessagePort & NodeJS.EventEmitter, 'message') as TaskReply[][]))
   port2.close()
-  return reply
+  return messages
+}
+
+async function replyOf(work: (task: unknown) => unknown, task: unknown): Promise<TaskReply> {
+  return (await messagesOf(work, [task])).flat()[0] as TaskReply
 }
 
 function failWith(error: unknown): () => never {
@@ -23,6 +29,16 @@ void t.test('serveTasks', async (t) => {
   void t.test('answers a task with what the work returned', async (t) => {
     t.strictSame(await replyOf((task) => ({ seen: task }), { kind: 'echo' }), { kind: 'done', value: { seen: { kind: 'echo' } } })
     t.strictSame(await replyOf(() => undefined, 1), { kind: 'done', value: undefined })
+  })
+
+  void t.test('answers short tasks of one message in one message, and does not keep an answer back for a long one', async (t) => {
+    const take = (ms: unknown): unknown => {
+      for (const end = performance.now() + Number(ms); performance.now() < end;) continue
+      return ms
+    }
+    const values = (messages: readonly TaskReply[][]) => messages.map((replies) => replies.map((reply) => (reply.kind === 'done' ? reply.value : reply)))
+    t.strictSame(values(await messagesOf((task) => task, [1, 2, 3])), [[1, 2, 3]])
+    t.strictSame(values(await messagesOf(take, [3, 3, 0])), [[3], [3], [0]])
   })
 
   void t.test('answers with code, sentence and facts of a SigningError, and with its cause as text', async (t) => {
