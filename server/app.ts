@@ -9,6 +9,7 @@ import type { Beside, Lives } from './http/live.ts'
 import { logFile, logOutcome } from './http/log.ts'
 import { COMPONENTS, OPENAPI_OPTIONS } from './http/openapi.ts'
 import { answerError, answerNotFound, problemFromError } from './http/problems.ts'
+import { tellLimits } from './http/rate-limit.ts'
 import { logRefusal } from './http/refusals.ts'
 import { buildValidator } from './http/validator.ts'
 import type { Metrics } from './http/metrics.ts'
@@ -106,7 +107,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     listKeysRoute(routes)
     getKeyRoute(routes)
     exportKeyRoute(routes)
-    whoamiRoute(routes)
+    whoamiRoute(routes, deps)
   })
   await app.register(async (scope) => documentRoutes(scope))
   return app
@@ -138,12 +139,14 @@ async function refuse(error: FastifyError, { request, reply }: Exchange, deps: R
 /** Answers a URL that does not even reach a route, and so no hook: a stranger is told that it is one, as everywhere. */
 async function answerUnrouted(error: FastifyError, exchange: Exchange, deps: RefusingDeps): Promise<void> {
   begin(exchange.request, exchange.reply, deps)
-  await refuse(unadmitted(exchange.request, deps) ?? error, exchange, deps)
+  const denied = unadmitted(exchange, deps)
+  tellLimits(exchange.reply)
+  await refuse(denied ?? error, exchange, deps)
 }
 
-function unadmitted(request: FastifyRequest, deps: AppDeps): FastifyError | undefined {
+function unadmitted({ request, reply }: Exchange, deps: AppDeps): FastifyError | undefined {
   try {
-    return void admit(request, deps)
+    return void admit(request, reply, deps)
   } catch (denied) {
     return denied as FastifyError
   }

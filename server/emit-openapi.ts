@@ -11,6 +11,7 @@ export async function emitOpenapi(): Promise<string> {
   const deps: AppDeps = {
     identify: UNUSED,
     lives: UNUSED,
+    meters: UNUSED,
     signer: UNUSED,
     store: UNUSED,
     receiver: UNUSED,

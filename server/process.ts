@@ -16,6 +16,7 @@ import { isHeld } from './keys/key.ts'
 import { isInUse } from './keys/life.ts'
 import { probeKey } from './keys/probe.ts'
 import { spkiSha256 } from './keys/spki.ts'
+import { createMeters } from './policy/meters.ts'
 import { createReloader, type Reloader } from './reload.ts'
 import { openSigner } from './signers/open.ts'
 import type { OpenedSigner } from './signers/signer.ts'
@@ -142,6 +143,7 @@ async function openApp(config: Config, parts: Parts, { log, stopping }: Readonly
   const app = await buildApp({
     ...parts,
     identify: identityOf,
+    meters: createMeters({ nowMs: () => performance.now() }),
     clock,
     receiver: createReceiver({ directory: config.uploadDir ?? tmpdir(), maxFileBytes: config.limits.fileBytes, maxUploads: config.limits.uploads, stallMs: config.limits.requestMs }),
     maxEntries: config.limits.directoryEntries,

@@ -318,7 +318,7 @@ export const COMMANDS = [
     "operation": "whoami",
     "word": "whoami",
     "summary": "Who am I",
-    "description": "Answers with who the server takes this client for, and what it may do. Every listed client may ask.",
+    "description": "Answers with who the server takes this client for, what it may do, and what is left of its limits. Every listed client may ask.",
     "arguments": [],
     "flags": []
   },

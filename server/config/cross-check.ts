@@ -1,4 +1,6 @@
 import { isAbsolute, sep } from 'node:path'
+import { checkClients } from './check-clients.ts'
+import { checkDates } from './check-dates.ts'
 import { checkTokens } from './check-tokens.ts'
 import type { Place } from './fault.ts'
 import type { ConfigFile } from './schema.ts'
@@ -21,6 +23,7 @@ export function crossCheck(config: Partially<ConfigFile>, report: Report): void 
   checkLives(keys, report)
   checkReferences(clients, 'keys', new Set(keys.map((key) => key?.keyid)), report)
   checkReferences(clients, 'roots', new Set(roots.map((root) => root?.name)), report)
+  checkClients(config, report)
   checkTokens(keys, report)
   checkSigner(config, report)
   checkPorts(config, report)
@@ -54,21 +57,12 @@ function checkPassphrases(keys: NonNullable<Partially<ConfigFile>['keys']>, repo
 function checkLives(keys: NonNullable<Partially<ConfigFile>['keys']>, report: Report): void {
   const known = new Set(keys.map((key) => key?.keyid))
   for (const [index, key] of keys.entries()) {
-    const { keyid, successor, notBefore, notAfter } = key ?? {}
-    for (const [name, text] of Object.entries({ notBefore, notAfter })) {
-      if (text !== undefined && !isDate(text)) report(['keys', index, name], 'is no time of the calendar')
-    }
-    if (notBefore !== undefined && notAfter !== undefined && notBefore >= notAfter) report(['keys', index, 'notAfter'], 'is not after notBefore')
+    const { keyid, successor } = key ?? {}
+    checkDates(key, ['keys', index], report)
     if (successor === undefined) continue
     if (successor === keyid) report(['keys', index, 'successor'], 'is the key itself')
     else if (!known.has(successor)) report(['keys', index, 'successor'], `there is no key ${successor}`)
   }
-}
-
-/** JavaScript makes the second of March of the thirtieth of February. */
-function isDate(text: string): boolean {
-  const time = new Date(text)
-  return !Number.isNaN(time.getTime()) && time.toISOString() === text.replace('Z', '.000Z')
 }
 
 function checkReferences(clients: NonNullable<Partially<ConfigFile>['clients']>, member: 'keys' | 'roots', known: ReadonlySet<string | undefined>, report: Report): void {

@@ -1,8 +1,8 @@
 import { Type, type Static } from 'typebox'
 import { ACCEPTABLE_FORMATS } from '../schemas/format.ts'
-import { OPERATIONS } from '../schemas/whoami.ts'
+import { Client } from './client-schema.ts'
 import { KeyEntry } from './key-schema.ts'
-import { closed, environment, filePath, host, keyid, kind, name, port, positive, section, text, type DeepReadonly } from './schema-parts.ts'
+import { closed, environment, filePath, host, kind, name, port, positive, section, text, type DeepReadonly } from './schema-parts.ts'
 
 const Listen = section(
   {
@@ -70,26 +70,6 @@ const CommandSigner = closed(
     workDir: Type.Optional(filePath('directory', 'Where each run gets its private folder; needs room for a copy of the packages being signed. Default: the system\'s temporary folder.')),
   },
   'Wraps create_pkgsign.',
-)
-
-const Client = closed(
-  {
-    name: name('How log and catalogue call it.'),
-    match: Type.Union(
-      [
-        closed({ san: Type.String({ pattern: '^(?:URI|DNS|email|IP Address):.+$', description: 'A subject alternative name, exactly: `URI:…`, `DNS:…`, `email:…`, `IP Address:…`.' }) }, 'By name.'),
-        closed({ spkiSha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the DER SubjectPublicKeyInfo, hexadecimal.' }) }, 'By public key.'),
-      ],
-      { description: 'Which certificate it is: `san` or `spkiSha256`, compared exactly.' },
-    ),
-    allow: Type.Array(Type.Enum(OPERATIONS, { type: 'string' }), { uniqueItems: true, description: 'Operations it may call. Empty: none.' }),
-    keys: Type.Array(keyid('A keyid.'), { uniqueItems: true, description: 'Keys it may use. Empty: none.' }),
-    roots: Type.Array(name('A root.'), { uniqueItems: true, description: 'Roots it may name files in. Empty: none.' }),
-    digestOnly: Type.Boolean({ default: false, description: 'Whether it may have a digest signed whose file the server never saw.' }),
-    resign: Type.Boolean({ default: false, description: 'Whether it may have other content signed under a fileset level that was signed before, by saying so in the request.' }),
-    sees: Type.Enum(['own', 'all'], { type: 'string', default: 'own', description: 'Whose signatures it may look up, and be told the client of.' }),
-  },
-  'A client and what it may do.',
 )
 
 const Limits = section(

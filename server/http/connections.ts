@@ -106,7 +106,7 @@ type Port = Readonly<{ name: ListenerName; table: ConnectionTable; deps: Connect
 
 function greet(socket: TLSSocket, { name, table, deps: { policy, log } }: Port): void {
   const identity = identityOf(socket)
-  const decision = decide(policy(), identity, { kind: 'listed' })
+  const decision = decide(policy(), identity, { kind: 'listed', at: new Date() })
   const facts = { listener: name, ...table.peerOf(socket), client: decision.client?.name ?? null, spki: identity?.spkiSha256.slice(0, 16), resumed: socket.isSessionReused() }
   log.info(facts, 'client connected')
   const connected = performance.now()

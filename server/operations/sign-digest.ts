@@ -5,6 +5,7 @@ import { decide } from '../policy/decide.ts'
 import { parseFilename } from '../roots/filename.ts'
 import type { DigestItem } from '../schemas/digest.ts'
 import type { Signature } from '../schemas/signature.ts'
+import { checkSize } from './allowed.ts'
 import type { Caller } from './caller.ts'
 import { signContent, type SignContentDeps, type SignContext } from './sign-content.ts'
 
@@ -18,9 +19,10 @@ export function checkDigestAllowed({ policy, identity }: Caller): void {
 
 /**
  * Signs one digest. Package and filesets are what the client says of them; the signature says that the content was not seen.
- * @throws SigningError `FILE_NAME_REFUSED`, `REQUEST_INVALID`, `PACKAGE_MALFORMED`, `DIGEST_NOT_SIGNABLE`, and what {@link signContent} throws
+ * @throws SigningError `FILE_TOO_LARGE`, `FILE_NAME_REFUSED`, `REQUEST_INVALID`, `PACKAGE_MALFORMED`, `DIGEST_NOT_SIGNABLE`, and what {@link signContent} throws
  */
 export async function signDigest(deps: SignContentDeps, item: DigestItem, context: SignContext): Promise<Signature> {
+  checkSize(context.caller, item.sizeBytes)
   const info = describedPackage(item, deps.clock)
   const signable = {
     filename: parseFilename(item.filename),

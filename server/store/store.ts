@@ -17,15 +17,21 @@ export type Level = Readonly<{ package: string; fileset: string; vrmf: string; f
 /**
  * What is about to be signed, as the catalogue tells it from everything else. `artefact` stands for the content, the key and what the
  * records are about; the same artefact is signed once. `force` asks for another signature all the same, `resign` for other content
- * (`sha256`) under the levels.
+ * (`sha256`) under the levels. `maxSignatures` is how many signatures may be made for the recipient in all, where that is limited.
  */
-export type Subject = Readonly<{ artefact: string; sha256: string; levels: readonly Level[]; force: boolean; resign: boolean; recipient: Recipient }>
+export type Subject = Readonly<{ artefact: string; sha256: string; levels: readonly Level[]; force: boolean; resign: boolean; maxSignatures?: number; recipient: Recipient }>
 
 /** A signature that was made and verified and stands in no log yet. */
 export type Unrecorded = Omit<Signature, 'receipt' | 'replayed'>
 
-/** What the catalogue knows of a subject: `signed`, the signature that it has for it; `taken`, a level that was signed with other content, and by which signature (UUID). */
-export type Known = Readonly<{ kind: 'signed'; signature: Signature } | { kind: 'taken'; level: Level; earlier: string }>
+/** So many signatures were made for a client, and it may have no more than `maxSignatures`. */
+export type Spent = Readonly<{ kind: 'spent'; count: number; maxSignatures: number }>
+
+/**
+ * What the catalogue knows of a subject: `signed`, the signature that it has for it; `taken`, a level that was signed with other content, and
+ * by which signature (UUID); `spent`, that its recipient may have none made any more.
+ */
+export type Known = Readonly<{ kind: 'signed'; signature: Signature } | { kind: 'taken'; level: Level; earlier: string } | Spent>
 
 /** A signature of the catalogue and the name of the client it was made for. */
 export type Catalogued = Readonly<{ signature: Signature; client: string }>
@@ -57,10 +63,12 @@ export interface Catalogue {
   lookUp(subject: Subject): Promise<Known | undefined>
   /**
    * Records a signature durably in catalogue and log; when the promise resolves, both survive a power cut. The first commit wins: for the
-   * loser of a race the answer is `signed` with the signature of the winner, or `taken`, as of {@link lookUp}.
+   * loser of a race the answer is `signed` with the signature of the winner, `taken` or `spent`, as of {@link lookUp}.
    * @throws SigningError `STORE_FAILED`, `STORAGE_FULL`
    */
   record(subject: Subject, signature: Unrecorded): Promise<Readonly<{ kind: 'recorded'; signature: Signature }> | Known>
+  /** How many signatures were made for this client, counted up to `most`. @throws SigningError `STORE_FAILED` */
+  countOf(client: string, most: number): Promise<number>
   /** The signature with this id (UUID), or undefined. @throws SigningError `STORE_FAILED` */
   get(id: string): Promise<Catalogued | undefined>
   /** Whether the signature with this id was handed to this client, besides the one it was made for. @throws SigningError `STORE_FAILED` */

@@ -26,6 +26,7 @@ export async function openThreadDatabase(data: DatabaseThreadData, { module = MO
   return {
     write: call('write'),
     lookUp: call('lookUp'),
+    countOf: call('countOf'),
     get: call('get'),
     wasHandedTo: call('wasHandedTo'),
     findByDigest: call('findByDigest'),

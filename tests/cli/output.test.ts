@@ -66,6 +66,7 @@ void t.test('an answer is a table, blocks or one block, whatever it holds', asyn
 void t.test('each code is either about a file or about the request', async (t) => {
   const aboutFile = ERROR_CODES.filter(isAboutFile)
   t.strictSame(aboutFile, [
+    'FORMAT_NOT_ALLOWED', 'FILESET_NOT_ALLOWED', 'SIGNATURE_COUNT_REACHED',
     'FILE_NAME_REFUSED', 'FILE_KIND_REFUSED', 'FILE_CHANGED', 'FILE_TOO_LARGE', 'NOT_A_PACKAGE', 'PACKAGE_MALFORMED', 'DSB_MALFORMED', 'DSB_STACKED', 'FORMAT_NOT_ACCEPTED', 'DIGEST_MISMATCH', 'DIGEST_NOT_SIGNABLE',
     'FILESET_LEVEL_ALREADY_SIGNED',
     'SIGNER_BUSY', 'SIGNER_NOT_AVAILABLE', 'SIGNER_TIMEOUT', 'SIGNER_FAILED', 'SIGNER_OUTPUT_TOO_LARGE', 'SIGNER_NO_RECORD', 'SIGNER_RECORD_MALFORMED',

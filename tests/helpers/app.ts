@@ -9,6 +9,7 @@ import { createLives, type Live } from '../../server/http/live.ts'
 import { logOptions } from '../../server/http/log.ts'
 import type { ClientIdentity } from '../../server/identity/client.ts'
 import { createInspector } from '../../server/packages/inspect.ts'
+import { createMeters } from '../../server/policy/meters.ts'
 import { openRoots } from '../../server/roots/open-roots.ts'
 import { OPERATIONS } from '../../server/schemas/whoami.ts'
 import { createEmbeddedSigner } from '../../server/signers/embedded.ts'
@@ -70,6 +71,7 @@ export async function makeApp(test: Test, change: (deps: TestDeps) => Partial<Te
   const usual: TestDeps = {
     policy: [clientNamed('bot'), clientNamed('auditor', { allow: ['listFiles'] }), clientNamed('nobody', { allow: [], keys: [], roots: [] })],
     identify: () => identity,
+    meters: createMeters({ nowMs: () => performance.now() }),
     roots: await openRoots(['nim', 'other'].map((name) => ({ name, path: join(folder, name) }))),
     keyring: new Map(['1001', '1002'].map((keyid) => [keyid, { ...openedKey('file', pair as RsaKeyPair), keyid }])),
     signer: createEmbeddedSigner({ timestamp: { syntax: 'epoch', source: 'build' }, clock }),

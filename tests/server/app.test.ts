@@ -102,7 +102,7 @@ void t.test('what a client may not see or use looks as if it were not there', as
   t.match(bodyOf(await test.app.inject('/keys')), { keys: [{ keyid: '1001', kind: 'file', publicKeyPem: /^-----BEGIN PUBLIC KEY-----/, spkiSha256: /^[0-9a-f]{64}$/ }, { keyid: '1002' }] })
   t.notMatch((await test.app.inject('/keys')).body, /PRIVATE/)
   test.become('nobody')
-  t.strictSame(bodyOf(await test.app.inject('/whoami')), { name: 'nobody', sans: ['URI:urn:example:nobody'], spkiSha256: 'ab'.repeat(32), notAfter: '2028-02-27T09:00:00.000Z', allow: [], keys: [], roots: [] })
+  t.strictSame(bodyOf(await test.app.inject('/whoami')), { name: 'nobody', sans: ['URI:urn:example:nobody'], spkiSha256: 'ab'.repeat(32), notAfter: '2028-02-27T09:00:00.000Z', allow: [], keys: [], roots: [], digestOnly: false, resign: false, sees: 'own', limits: {}, left: {} })
   test.become('bot')
   t.match(bodyOf(await test.app.inject('/whoami')), { name: 'bot', keys: ['1001'], roots: ['nim'] })
 })

@@ -90,7 +90,7 @@ void t.test('every member can be given', async (t) => {
       kind: 'command', command: ['/usr/sbin/create_pkgsign', '-x'], passin: '/etc/security/pswd.file', environment: { ODMDIR: '/etc/objrepos', EMPTY: '' },
       timeoutMs: 1, concurrency: 64, waiting: 0, outputBytes: 1, workDir: 'work',
     },
-    clients: [{ name: 'c', match: { spkiSha256: 'ab'.repeat(32) }, allow: [], keys: [], roots: [], digestOnly: true, resign: true, sees: 'all' }],
+    clients: [{ name: 'c', match: { spkiSha256: 'ab'.repeat(32) }, allow: [], keys: [], roots: [], digestOnly: true, resign: true, sees: 'all', formats: ['tar', 'other'], filesets: ['PkgA.rte', '*', 'a*b.*'], maxFileBytes: 1, rate: { windowSeconds: 1, requests: 1, bytes: 1 }, concurrency: 1, notBefore: '2026-01-01T00:00:00Z', notAfter: '2026-01-01T00:00:01Z', maxSignatures: 1 }],
     formats: { accept: ['other', 'tar'] }, dsb: { keyDirectory: '/etc/aix/keys/', allowRsa3072: false }, uploadDir: 'work',
     store: { url: 'postgres://signing@db.example.com/signing', passwordFile: '1001.pass', ca: 'ca.pem' }, signatureFile: 'var/signatures',
     transparencyLog: { origin: 'sign.example.com/log', key: 'log.key' }, idempotency: { keepMs: 1 },
@@ -110,6 +110,9 @@ void t.test('every member can be given', async (t) => {
 
 type Row = readonly [name: string, { given: string; want: readonly string[] }]
 const change = (from: string, to: string) => MINIMAL.replace(from, to)
+
+const box = (...members: readonly string[]) => `${MINIMAL}${members.map((member) => `    ${member}\n`).join('')}`
+const HOSTILE_PATTERNS = ['', '**', 'a**b', 'PkgA?', '[a-z]', 'a b', 'a\nb', 'a:b', 'ä', 'PkgA.(a+)+', '^a$', 'a\\*', '{a,b}', 'a/b', 'a'.repeat(145), '\u0000']
 
 const FAULTS: readonly Row[] = [
   ['an empty file', { given: '', want: ['1: tls is missing', '1: roots is missing', '1: keys is missing', '1: clients is missing'] }],
@@ -139,6 +142,21 @@ const FAULTS: readonly Row[] = [
   ['no keys', { given: change('keys:\n  - keyid: "1001"\n    kind: file\n    path: 1001.pem', 'keys: []').replace('["1001"]', '[]'), want: ['8: keys: must not have fewer than 1 items'] }],
   ['an operation that is none', { given: change('[sign]', '[sign, "*"]'), want: [`15: clients[0].allow[1]: must be one of ${OPERATIONS.join(', ')}`] }],
   ['an operation given twice', { given: change('[sign]', '[sign, sign]'), want: ['15: clients[0].allow: must not have duplicate items'] }],
+  ['limits of a client that cannot be meant', {
+    given: box('maxFileBytes: 0', 'concurrency: 1.5', 'maxSignatures: 100001', 'rate: { requests: 1, bytes: 0, perSecond: 1 }', 'notBefore: 2026-02-30T00:00:00Z', 'notAfter: "tomorrow"', 'sees: all'),
+    want: [
+      '18: clients[0].maxFileBytes: must be >= 1', '19: clients[0].concurrency: must be integer', '20: clients[0].maxSignatures: must be <= 100000',
+      '21: clients[0].rate.perSecond: unknown member; known here are windowSeconds, requests, bytes', '21: clients[0].rate.bytes: must be >= 1',
+      '22: clients[0].notBefore: is no time of the calendar', '23: clients[0].notAfter: must match ^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$',
+    ],
+  }],
+  ['an end that is no later than the beginning', { given: box('notBefore: "2026-01-01T00:00:00Z"', 'notAfter: "2026-01-01T00:00:00Z"'), want: ['19: clients[0].notAfter: is not after notBefore'] }],
+  ['a rate of nothing', { given: box('rate: { windowSeconds: 60 }'), want: ['18: clients[0].rate: names neither requests nor bytes'] }],
+  ['formats that nobody may have signed', { given: box('formats: [installp, zip, other, elf]'), want: ['18: clients[0].formats[3]: must be one of installp, compress, rpm, tar, gzip, zip, xz, other', '18: clients[0].formats[1]: formats.accept does not list zip'] }],
+  ['patterns that are none', {
+    given: box(`filesets: [${HOSTILE_PATTERNS.map((pattern) => JSON.stringify(pattern)).join(', ')}]`),
+    want: HOSTILE_PATTERNS.map((_, index) => `18: clients[0].filesets[${index}]: must match ^(?!.*\\*\\*)[A-Za-z0-9._+*-]{1,144}$`),
+  }],
   ['a port out of range', { given: `${MINIMAL}listen: { port: 65536, browserPort: -1 }`, want: ['18: listen.port: must be <= 65535', '18: listen.browserPort: must be >= 0'] }],
   ['a port as text, a fraction', { given: `${MINIMAL}listen: { port: "6000", browserPort: 1.5 }`, want: ['18: listen.port: must be integer', '18: listen.browserPort: must be integer'] }],
   ['a host that is none', { given: `${MINIMAL}listen: { host: "a b" }`, want: ['18: listen.host: must match ^[A-Za-z0-9._:%-]{1,255}$'] }],

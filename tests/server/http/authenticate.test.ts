@@ -4,6 +4,7 @@ import { abortSignal } from '../../../server/http/abort.ts'
 import { authenticate, callerOf } from '../../../server/http/authenticate.ts'
 import { createLives, liveOf, type Live } from '../../../server/http/live.ts'
 import { identityNamed, makeApp, NOW } from '../../helpers/app.ts'
+import { createMeters } from '../../../server/policy/meters.ts'
 
 void t.test('abortSignal tells a client that went away from one that has its answer', async (t) => {
   const raw = (closed: boolean, writableFinished: boolean) => ({ raw: { closed, writableFinished, once: (_name: string, listener: () => void) => void listener() } }) as never
@@ -15,7 +16,7 @@ void t.test('abortSignal tells a client that went away from one that has its ans
 
 void t.test('a route that does not say who may call it does not start', async (t) => {
   const app = Fastify()
-  authenticate(app, { clock: () => new Date(), identify: () => undefined })
+  authenticate(app, { identify: () => undefined, meters: createMeters({ nowMs: () => 0 }), clock: () => new Date(0) })
   app.get('/open', async () => 'open')
   await t.rejects(async () => await app.ready(), { name: 'TypeError', message: 'the route /open does not say who may call it' })
   t.throws(() => callerOf({ caller: undefined } as never), TypeError)

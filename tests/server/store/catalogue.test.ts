@@ -21,7 +21,7 @@ async function recorded(store: Store, choice: Choice = {}): Promise<Signature> {
   return result.signature
 }
 
-const idOf = (known: Recorded | Known | undefined): string | undefined => (known === undefined || known.kind === 'taken' ? undefined : known.signature.id)
+const idOf = (known: Recorded | Known | undefined): string | undefined => (known === undefined || !('signature' in known) ? undefined : known.signature.id)
 const bare = ({ receipt: _receipt, replayed: _replayed, ...signature }: Signature): Unrecorded => signature
 const at = (second: number) => new Date(Date.UTC(2026, 10, 24, 0, 0, second)).toISOString()
 
@@ -95,6 +95,27 @@ for (const { name: engine, skip, fresh } of ENGINES) {
     t.equal((await rowsOf(database, 'signatures')).length, 1)
     t.equal((await rowsOf(database, 'log_leaves')).length, 1, 'who loses leaves no trace in the log')
     t.match(await store.audit(), { intact: true })
+  })
+
+  test('a client has no more signatures made than it may: in one group, across groups, by another replica and after a restart', async (t) => {
+    const database = await fresh(t)
+    const [store, other] = [await database.open(), await database.open()]
+    const limited = async (one: typeof store, maxSignatures: number, client = 'job') => {
+      const { subject, signature } = recording({ client })
+      return await one.record({ ...subject, maxSignatures }, signature)
+    }
+    await record(store, { client: 'somebody' })
+    await record(store, { client: 'job' })
+    const results = await Promise.all(Array.from({ length: 40 }, async (_, index) => await limited(index % 2 === 0 ? store : other, 7)))
+    t.equal(results.filter(({ kind }) => kind === 'recorded').length, 6, 'one was made before')
+    t.strictSame(new Set(results.filter(({ kind }) => kind !== 'recorded').map((result) => JSON.stringify(result))), new Set(['{"kind":"spent","count":7,"maxSignatures":7}']))
+    t.equal((await rowsOf(database, 'signatures')).length, 8)
+    const again = await database.open()
+    t.match(await limited(again, 7), { kind: 'spent' })
+    t.match(await again.lookUp({ ...recording({ client: 'job' }).subject, maxSignatures: 7 }), { kind: 'spent', count: 7, maxSignatures: 7 }, 'it is known before anything is signed')
+    t.match(await limited(again, 8), { kind: 'recorded' }, 'a limit that was raised')
+    t.match(await limited(again, 1, 'another-job'), { kind: 'recorded' })
+    t.match(await again.audit(), { intact: true })
   })
 
   test('force makes another signature, and from then on that one is the answer', async (t) => {
