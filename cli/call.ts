@@ -17,7 +17,7 @@ type Answer = Readonly<Record<string, unknown>>
  * @throws UsageError
  */
 export function checkForm({ operation, word }: CommandOperation, form: OutputForm): void {
-  if (form === 'signature-file' && word !== MAIN_WORD && operation !== 'getSignature' && operation !== 'findSignatures' && !OUTPUT_IS_FILE.has(word)) {
+  if (form === 'signature-file' && word !== MAIN_WORD && word !== 'resign' && operation !== 'getSignature' && operation !== 'findSignatures' && !OUTPUT_IS_FILE.has(word)) {
     throw new UsageError([`the answer of \`sign ${word}\` is no signature file; --output takes text, json or ndjson here`])
   }
 }

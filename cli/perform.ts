@@ -13,6 +13,7 @@ import { localCommand, needsServer } from './local-command.ts'
 import { auditCommand } from './log-audit.ts'
 import { checkpointCommand, logKeyCommand, tileCommand } from './log-text.ts'
 import { reportCommand } from './report.ts'
+import { resignCommand } from './resign.ts'
 import type { Bench, Session } from './session.ts'
 import { formatAddress, resolveSettings, type Settings } from './settings.ts'
 import { signCommand, type SignWays } from './sign.ts'
@@ -64,6 +65,7 @@ async function atServer({ invocation, settings, terminal, io }: Given): Promise<
 const COMMANDS_OF_THEIR_OWN: Readonly<Record<string, (session: Session, invocation: Invocation) => Promise<ExitStatus>>> = {
   verify: verifyCommand,
   report: reportCommand,
+  resign: resignCommand,
   'log audit': auditCommand,
   'log checkpoint': checkpointCommand,
   'log key': logKeyCommand,

@@ -7,6 +7,8 @@ import { ConfigError } from './config/fault.ts'
 import { loadConfig } from './config/load.ts'
 import { SigningError } from './errors.ts'
 import { logOptions } from './http/log.ts'
+import { addKeyCommands } from './key-commands/commands.ts'
+import { KeyCommandFault } from './key-commands/fault.ts'
 import { KeyFaults } from './keys/key-faults.ts'
 import { startServer, type RunningServer } from './process.ts'
 import { letHeapGrow } from './small-heap.ts'
@@ -27,7 +29,7 @@ export function workingFolder(environment: Readonly<Record<string, string | unde
   return environment['INIT_CWD'] ?? process.cwd()
 }
 
-/** Runs the `signing-server` command and resolves with its exit status: 0, 1 for what could not be started, 2 for wrong usage. */
+/** Runs the `signing-server` command and resolves with its exit status: 0, 1 for what could not be started or done, 2 for wrong usage. */
 export async function runCommand(args: readonly string[], io: CommandIo = PROCESS_IO): Promise<number> {
   const program = new Command('signing-server')
     .description('Signs AIX installp packages for build machines that must not hold the key.')
@@ -52,6 +54,7 @@ export async function runCommand(args: readonly string[], io: CommandIo = PROCES
     .action(async (options: { config: string }) => {
       status = await checkConfig(options.config, io)
     })
+  addKeyCommands(program, io)
   try {
     await program.parseAsync([...args], { from: 'user' })
     return status
@@ -104,6 +107,10 @@ async function untilStopped(server: RunningServer, log: Logger): Promise<void> {
 }
 
 function complain(error: unknown, { complain: write }: CommandIo): number {
+  if (error instanceof KeyCommandFault) {
+    write(`signing-server: ${error.message}\n`)
+    return error.usage ? 2 : 1
+  }
   if (error instanceof ConfigError) write(`the configuration has ${error.faults.length === 1 ? 'a fault' : `${error.faults.length} faults`}:\n${error.message}\n`)
   else if (error instanceof KeyFaults) write(`a key cannot be opened:\n${error.faults.join('\n')}\n`)
   else if (error instanceof SigningError) write(`signing-server: ${error.code}: ${error.message}\n`)

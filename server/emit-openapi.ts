@@ -20,6 +20,7 @@ export async function emitOpenapi(): Promise<string> {
     clock: UNUSED,
     maxEntries: 1,
     concurrency: 1,
+    turns: UNUSED,
     stop: new AbortController().signal,
     bodyBytes: 1,
     idempotency: { keepMs: 86_400_000 },

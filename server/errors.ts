@@ -49,6 +49,7 @@ export const ERROR_CODES = [
   // what was signed before
   'FILESET_LEVEL_ALREADY_SIGNED',
   'RESIGN_NOT_ALLOWED',
+  'CONTENT_UNAVAILABLE',
   // the key and the signer
   'KEYID_REQUIRED',
   'KEY_NOT_AVAILABLE',

@@ -26,6 +26,7 @@ import { openStore } from './store/open.ts'
 import type { Started, Store } from './store/store.ts'
 import { createReceiver } from './uploads/receive.ts'
 import { createThreadPool, type ThreadPool } from './threads/pool.ts'
+import { createTurns, type Turns } from './threads/turns.ts'
 import { WORKER_MODULE } from './threads/worker-module.ts'
 
 /** Where the server listens, with the ports it really got. */
@@ -34,7 +35,7 @@ export type Listening = Readonly<Record<ListenerName | 'admin', AddressInfo>>
 /** A server that runs. `reload` takes its configuration up again, whole or not at all. `close` stops accepting, waits for what is running until the deadline, then ends it; it resolves when everything is closed. */
 export type RunningServer = Readonly<{ listening: Listening; reload: Reloader['reload']; close(): Promise<void> }>
 
-type Parts = Readonly<{ pool: ThreadPool; lives: Lives; reloader: Reloader; signer: OpenedSigner; store: Store; logKey: string; metrics: Metrics }>
+type Parts = Readonly<{ pool: ThreadPool; turns: Turns; lives: Lives; reloader: Reloader; signer: OpenedSigner; store: Store; logKey: string; metrics: Metrics }>
 
 /**
  * Starts the server that the configuration describes: opens keys, signer and store, then listens. When something does not open, what
@@ -67,6 +68,12 @@ const { version } = createRequire(import.meta.url)('#package.json') as { version
 
 const clock = (): Date => new Date()
 
+/**
+ * Files that are being signed at once, of all clients: enough that every thread has its next ones at hand while the answers of the last ones
+ * travel, and that they commit in groups; few enough that one more does not wait long. Of one request not more than these either.
+ */
+const FILES_AT_ONCE = 64
+
 /** A probe that takes longer has failed. */
 const PROBE_MS = 5_000
 
@@ -98,12 +105,13 @@ async function listenAll({ listen, admin }: Config, listeners: ReadonlyMap<Liste
 type Opening = Readonly<{ opened: AsyncDisposableStack; listeners: ReadonlyMap<ListenerName, Listener>; open: typeof openStore; log: FastifyBaseLogger }>
 
 async function openParts(config: Config, { opened, listeners, open, log }: Opening): Promise<Parts> {
-  const pool = createThreadPool({ module: WORKER_MODULE, size: availableParallelism(), maxWaiting: config.limits.waitingFiles })
+  const pool = createThreadPool({ module: WORKER_MODULE, size: availableParallelism(), maxWaiting: config.limits.waitingFiles + FILES_AT_ONCE })
   opened.defer(async () => await pool.close())
+  const turns = createTurns({ concurrency: FILES_AT_ONCE, waiting: config.limits.waitingFiles, busy: { code: 'SERVER_BUSY', message: 'too many files wait for their turn' } })
   // Asked only when somebody scrapes, and by then all of it is there.
   const connections = (name: ListenerName) => () => (listeners.get(name) as Listener).connections()
   const metrics = createMetrics({
-    waiting: { threads: () => pool.waiting(), signer: () => signer.waiting(), tokens: () => reloader.now().tokens.waiting() },
+    waiting: { turns: () => turns.waiting(), threads: () => pool.waiting(), signer: () => signer.waiting(), tokens: () => reloader.now().tokens.waiting() },
     connections: { service: connections('service'), browser: connections('browser') },
   })
   opened.defer(() => metrics.close())
@@ -118,7 +126,7 @@ async function openParts(config: Config, { opened, listeners, open, log }: Openi
   const record = async (next: Configured): Promise<void> => await store.begin(startedOf(next))
   const reloader = createReloader({ first, ground, log, record, take: (...switched) => inForce.take(...switched), finished: (result) => metrics.reloaded(result, clock()) })
   opened.defer(async () => await reloader.close())
-  return { pool, lives, reloader, signer, store, logKey, metrics }
+  return { pool, turns, lives, reloader, signer, store, logKey, metrics }
 }
 
 /** Opens the store, and has its log say that the server starts, and at the end that it stops. */
@@ -147,9 +155,9 @@ async function openApp(config: Config, parts: Parts, { log, stopping }: Readonly
     clock,
     receiver: createReceiver({ directory: config.uploadDir ?? tmpdir(), maxFileBytes: config.limits.fileBytes, maxUploads: config.limits.uploads, stallMs: config.limits.requestMs }),
     maxEntries: config.limits.directoryEntries,
-    // Of one request: enough that every thread has its next file at hand while the answers of the last ones travel; and no more than
-    // the command runs at once, so that a directory never fills the command's waiting line by itself.
-    concurrency: config.signer.kind === 'command' ? config.signer.concurrency : 64,
+    // Of one request not more than the command runs at once, so that a directory never fills its waiting line by itself.
+    concurrency: config.signer.kind === 'command' ? config.signer.concurrency : FILES_AT_ONCE,
+    turns: parts.turns,
     stop: stopping.signal,
     draining: stopping.draining,
     bodyBytes: config.limits.bodyBytes,

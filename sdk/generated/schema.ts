@@ -12,7 +12,7 @@ export interface paths {
         readonly put?: never;
         /**
          * Sign packages
-         * @description Signs one package file, or every package of a directory in name order, that the server can read; a file that is sent; or digests, for clients whose policy allows it. With `Accept: application/x-ndjson` the outcomes of a directory arrive as files finish, one event a line.
+         * @description Signs one package file, or every package of a directory in name order, that the server can read; a file that is sent; digests, for clients whose policy allows it; or once more what an earlier signature covers. With `Accept: application/x-ndjson` the outcomes of a directory arrive as files finish, one event a line.
          */
         readonly post: operations["sign"];
         readonly delete?: never;
@@ -289,7 +289,7 @@ export interface components {
          * @description Stable code; docs/errors.md explains each.
          * @enum {string}
          */
-        readonly ErrorCode: "REQUEST_MALFORMED" | "REQUEST_INVALID" | "REQUEST_TIMEOUT" | "REQUEST_ABORTED" | "HEADERS_TOO_LARGE" | "BODY_MALFORMED" | "BODY_TOO_LARGE" | "CONTENT_TYPE_UNSUPPORTED" | "ROUTE_NOT_FOUND" | "IDEMPOTENCY_KEY_MALFORMED" | "IDEMPOTENCY_KEY_REUSED" | "REQUEST_IN_PROGRESS" | "CLIENT_UNKNOWN" | "CLIENT_NOT_YET_VALID" | "CLIENT_EXPIRED" | "OPERATION_DENIED" | "FORMAT_NOT_ALLOWED" | "FILESET_NOT_ALLOWED" | "SIGNATURE_COUNT_REACHED" | "RATE_LIMITED" | "CLIENT_BUSY" | "PATH_MALFORMED" | "PATH_OUTSIDE_ROOTS" | "PATH_UNREADABLE" | "FILE_NAME_REFUSED" | "FILE_KIND_REFUSED" | "FILE_CHANGED" | "FILE_TOO_LARGE" | "DIRECTORY_TOO_LARGE" | "NOT_A_PACKAGE" | "PACKAGE_MALFORMED" | "DSB_MALFORMED" | "DSB_STACKED" | "FORMAT_NOT_ACCEPTED" | "DIGEST_MALFORMED" | "DIGEST_MISMATCH" | "DIGEST_NOT_ALLOWED" | "DIGEST_NOT_SIGNABLE" | "FILESET_LEVEL_ALREADY_SIGNED" | "RESIGN_NOT_ALLOWED" | "KEYID_REQUIRED" | "KEY_NOT_AVAILABLE" | "KEY_NOT_SUITABLE" | "KEY_NOT_YET_VALID" | "KEY_EXPIRED" | "KEY_RETIRED" | "KEY_REVOKED" | "SIGNER_BUSY" | "SIGNER_NOT_AVAILABLE" | "SIGNER_TIMEOUT" | "SIGNER_FAILED" | "SIGNER_OUTPUT_TOO_LARGE" | "SIGNER_NO_RECORD" | "SIGNER_RECORD_MALFORMED" | "SIGNER_SIGNATURE_TRUNCATED" | "SIGNER_RECORD_MISMATCH" | "SIGNATURE_INVALID" | "SIGNATURE_NOT_FOUND" | "TILE_NOT_FOUND" | "FORM_NOT_AVAILABLE" | "STORE_FAILED" | "STORAGE_FULL" | "SERVER_BUSY" | "SHUTTING_DOWN" | "INTERNAL";
+        readonly ErrorCode: "REQUEST_MALFORMED" | "REQUEST_INVALID" | "REQUEST_TIMEOUT" | "REQUEST_ABORTED" | "HEADERS_TOO_LARGE" | "BODY_MALFORMED" | "BODY_TOO_LARGE" | "CONTENT_TYPE_UNSUPPORTED" | "ROUTE_NOT_FOUND" | "IDEMPOTENCY_KEY_MALFORMED" | "IDEMPOTENCY_KEY_REUSED" | "REQUEST_IN_PROGRESS" | "CLIENT_UNKNOWN" | "CLIENT_NOT_YET_VALID" | "CLIENT_EXPIRED" | "OPERATION_DENIED" | "FORMAT_NOT_ALLOWED" | "FILESET_NOT_ALLOWED" | "SIGNATURE_COUNT_REACHED" | "RATE_LIMITED" | "CLIENT_BUSY" | "PATH_MALFORMED" | "PATH_OUTSIDE_ROOTS" | "PATH_UNREADABLE" | "FILE_NAME_REFUSED" | "FILE_KIND_REFUSED" | "FILE_CHANGED" | "FILE_TOO_LARGE" | "DIRECTORY_TOO_LARGE" | "NOT_A_PACKAGE" | "PACKAGE_MALFORMED" | "DSB_MALFORMED" | "DSB_STACKED" | "FORMAT_NOT_ACCEPTED" | "DIGEST_MALFORMED" | "DIGEST_MISMATCH" | "DIGEST_NOT_ALLOWED" | "DIGEST_NOT_SIGNABLE" | "FILESET_LEVEL_ALREADY_SIGNED" | "RESIGN_NOT_ALLOWED" | "CONTENT_UNAVAILABLE" | "KEYID_REQUIRED" | "KEY_NOT_AVAILABLE" | "KEY_NOT_SUITABLE" | "KEY_NOT_YET_VALID" | "KEY_EXPIRED" | "KEY_RETIRED" | "KEY_REVOKED" | "SIGNER_BUSY" | "SIGNER_NOT_AVAILABLE" | "SIGNER_TIMEOUT" | "SIGNER_FAILED" | "SIGNER_OUTPUT_TOO_LARGE" | "SIGNER_NO_RECORD" | "SIGNER_RECORD_MALFORMED" | "SIGNER_SIGNATURE_TRUNCATED" | "SIGNER_RECORD_MISMATCH" | "SIGNATURE_INVALID" | "SIGNATURE_NOT_FOUND" | "TILE_NOT_FOUND" | "FORM_NOT_AVAILABLE" | "STORE_FAILED" | "STORAGE_FULL" | "SERVER_BUSY" | "SHUTTING_DOWN" | "INTERNAL";
         /** @description Problem details (RFC 9457). */
         readonly Problem: {
             /** @description `urn:signing-server:problem:` and the code. */
@@ -424,6 +424,13 @@ export interface components {
              */
             readonly certificateNotAfter?: string;
             readonly successor?: components["schemas"]["Keyid"];
+            /**
+             * Format: date-time
+             * @description Since when it is revoked.
+             */
+            readonly revokedAt?: string;
+            /** @description Why it is revoked. */
+            readonly revocationReason?: string;
             readonly acceptedBy: components["schemas"]["AcceptedBy"];
         };
         /** @description The keys this client may use, in the order of the configuration. */
@@ -499,6 +506,22 @@ export interface components {
             readonly checkpoint: string;
         };
         /**
+         * @description The key is revoked: nothing that it signed is valid any more.
+         * @example {
+         *       "at": "2026-11-24T09:15:00.000Z",
+         *       "reason": "key compromise"
+         *     }
+         */
+        readonly KeyRevocation: {
+            /**
+             * Format: date-time
+             * @description Since when, where the configuration says so.
+             */
+            readonly at?: string;
+            /** @description Why, where the configuration says so. */
+            readonly reason?: string;
+        };
+        /**
          * @description A signature that was verified and recorded.
          * @example {
          *       "id": "0199c1f4-5f0e-4d1a-9c53-5d3c1b7a9e21",
@@ -571,6 +594,9 @@ export interface components {
             /** @description One record per fileset, in the order of `lpp_name`; none for what is no installp package. */
             readonly records: readonly components["schemas"]["SignatureRecord"][];
             readonly receipt: components["schemas"]["Receipt"];
+            readonly keyRevoked?: components["schemas"]["KeyRevocation"];
+            /** @description The signatures over the same that other keys made with it, in a key overlap: a key that is `retiring` and its successor both sign, for a client that may use both. None of them has an `also` of its own, and the catalogue has each by itself. */
+            readonly also?: readonly components["schemas"]["Signature"][];
         };
         /** @description A signature of the catalogue. */
         readonly FoundSignature: {
@@ -723,8 +749,23 @@ export interface components {
              */
             readonly resign?: boolean;
         };
-        /** @description What to sign: by `path`, by `digest`, or many `items` by their digests. */
-        readonly SignRequest: components["schemas"]["SignPathRequest"] | components["schemas"]["SignDigestRequest"] | components["schemas"]["SignBatchRequest"];
+        /**
+         * @description What an earlier signature covers, to be signed once more with another key: the file that it was made for, where the server has it and its bytes are the same as then.
+         * @example {
+         *       "id": "0199c1f4-5f0e-4d1a-9c53-5d3c1b7a9e21",
+         *       "keyid": "1002"
+         *     }
+         */
+        readonly SignAgainRequest: {
+            /**
+             * Format: uuid
+             * @description A signature of the catalogue that this client may see.
+             */
+            readonly id: string;
+            readonly keyid?: components["schemas"]["Keyid"];
+        };
+        /** @description What to sign: by `path`, by `digest`, many `items` by their digests, or again what the signature `id` covers. */
+        readonly SignRequest: components["schemas"]["SignPathRequest"] | components["schemas"]["SignDigestRequest"] | components["schemas"]["SignBatchRequest"] | components["schemas"]["SignAgainRequest"];
         /**
          * @description The outcome for each name of the listing.
          * @example {
@@ -1109,6 +1150,7 @@ export type KeyList = components['schemas']['KeyList'];
 export type Format = components['schemas']['Format'];
 export type SignatureRecord = components['schemas']['SignatureRecord'];
 export type Receipt = components['schemas']['Receipt'];
+export type KeyRevocation = components['schemas']['KeyRevocation'];
 export type Signature = components['schemas']['Signature'];
 export type FoundSignature = components['schemas']['FoundSignature'];
 export type SignatureList = components['schemas']['SignatureList'];
@@ -1120,6 +1162,7 @@ export type DigestItem = components['schemas']['DigestItem'];
 export type SignPathRequest = components['schemas']['SignPathRequest'];
 export type SignDigestRequest = components['schemas']['SignDigestRequest'];
 export type SignBatchRequest = components['schemas']['SignBatchRequest'];
+export type SignAgainRequest = components['schemas']['SignAgainRequest'];
 export type SignRequest = components['schemas']['SignRequest'];
 export type SignAnswer = components['schemas']['SignAnswer'];
 export type BatchOutcome = components['schemas']['BatchOutcome'];
@@ -1202,7 +1245,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `ROUTE_NOT_FOUND` No such route */
+            /** @description `ROUTE_NOT_FOUND` No such route; `SIGNATURE_NOT_FOUND` No such signature */
             readonly 404: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1220,7 +1263,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `REQUEST_IN_PROGRESS` Request in progress; `FILE_CHANGED` File changed; `FILESET_LEVEL_ALREADY_SIGNED` Level signed before with other content */
+            /** @description `REQUEST_IN_PROGRESS` Request in progress; `FILE_CHANGED` File changed; `FILESET_LEVEL_ALREADY_SIGNED` Level signed before with other content; `CONTENT_UNAVAILABLE` Content not available */
             readonly 409: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1915,7 +1958,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `FORM_NOT_AVAILABLE` Form not available */
+            /** @description `FORM_NOT_AVAILABLE` Form not available; `KEY_REVOKED` Key revoked */
             readonly 422: {
                 headers: {
                     readonly [name: string]: unknown;

@@ -9,8 +9,8 @@ export function checkDates({ notBefore, notAfter }: Readonly<{ notBefore?: strin
   if (notBefore !== undefined && notAfter !== undefined && notBefore >= notAfter) report([...place, 'notAfter'], 'is not after notBefore')
 }
 
-/** JavaScript makes the second of March of the thirtieth of February. */
-function isDate(text: string): boolean {
+/** Whether a time is in the calendar: JavaScript makes the second of March of the thirtieth of February. */
+export function isDate(text: string): boolean {
   const time = new Date(text)
   return !Number.isNaN(time.getTime()) && time.toISOString() === text.replace('Z', '.000Z')
 }

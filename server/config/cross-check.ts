@@ -1,6 +1,6 @@
 import { isAbsolute, sep } from 'node:path'
 import { checkClients } from './check-clients.ts'
-import { checkDates } from './check-dates.ts'
+import { checkDates, isDate } from './check-dates.ts'
 import { checkTokens } from './check-tokens.ts'
 import type { Place } from './fault.ts'
 import type { ConfigFile } from './schema.ts'
@@ -57,8 +57,12 @@ function checkPassphrases(keys: NonNullable<Partially<ConfigFile>['keys']>, repo
 function checkLives(keys: NonNullable<Partially<ConfigFile>['keys']>, report: Report): void {
   const known = new Set(keys.map((key) => key?.keyid))
   for (const [index, key] of keys.entries()) {
-    const { keyid, successor } = key ?? {}
+    const { keyid, state, successor, revokedAt, revocationReason } = key ?? {}
     checkDates(key, ['keys', index], report)
+    if (revokedAt !== undefined && !isDate(revokedAt)) report(['keys', index, 'revokedAt'], 'is no time of the calendar')
+    for (const [name, text] of Object.entries({ revokedAt, revocationReason })) {
+      if (text !== undefined && state !== 'revoked') report(['keys', index, name], 'is for a key whose state is revoked')
+    }
     if (successor === undefined) continue
     if (successor === keyid) report(['keys', index, 'successor'], 'is the key itself')
     else if (!known.has(successor)) report(['keys', index, 'successor'], `there is no key ${successor}`)

@@ -83,7 +83,7 @@ const Limits = section(
     requestMs: positive(30_000, 'Time for a request to arrive, headers and body. An upload may take longer, but not pause for so long.', 3_600_000),
     idleMs: positive(75_000, 'How long an idle connection is kept.', 3_600_000),
     uploads: positive(8, 'Uploads at once, from their first byte until they are signed; one more is answered SERVER_BUSY.', 1_000),
-    waitingFiles: positive(10_000, 'How many files may wait for a worker thread; one more is answered SERVER_BUSY.', 1_000_000),
+    waitingFiles: positive(512, 'How many requests for single files or digests may wait for their turn; one more is answered SERVER_BUSY with Retry-After, but for a client that has less than its share of the line.', 1_000_000),
   },
   'What is refused, with the limit named.',
 )

@@ -85,9 +85,10 @@ export function logFile(request: FastifyRequest, outcome: Outcome): void {
   }
 }
 
-function signatureFacts({ id, keyid, sha256, covers, records }: Signature): Readonly<Record<string, unknown>> {
+function signatureFacts({ id, keyid, sha256, covers, records, also }: Signature): Readonly<Record<string, unknown>> {
   const [first] = records
-  return { id, keyid, covers, sha256, package: first?.package, fileset: records.map(({ fileset }) => fileset), vrmf: first?.vrmf }
+  const others = also === undefined ? {} : { also: also.map((other) => ({ id: other.id, keyid: other.keyid })) }
+  return { id, keyid, ...others, covers, sha256, package: first?.package, fileset: records.map(({ fileset }) => fileset), vrmf: first?.vrmf }
 }
 
 function logFailure(request: FastifyRequest, facts: Readonly<Record<string, unknown>>, error: unknown): void {

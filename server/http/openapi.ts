@@ -9,8 +9,8 @@ import { LogAudit, LogFinding } from '../schemas/log.ts'
 import { Acceptance, AcceptedBy, Key, KeyForm, Keyid, KeyList, KeyState, SigningAlgorithm } from '../schemas/key.ts'
 import { ErrorCode, Problem } from '../schemas/problem.ts'
 import { Receipt } from '../schemas/receipt.ts'
-import { BatchAnswer, BatchOutcome, SignAnswer, SignBatchRequest, SignDigestRequest, SignEvent, SignPathRequest, SignRequest, SkipReason, Warning } from '../schemas/sign.ts'
-import { Signature, SignatureRecord } from '../schemas/signature.ts'
+import { BatchAnswer, BatchOutcome, SignAgainRequest, SignAnswer, SignBatchRequest, SignDigestRequest, SignEvent, SignPathRequest, SignRequest, SkipReason, Warning } from '../schemas/sign.ts'
+import { KeyRevocation, Signature, SignatureRecord } from '../schemas/signature.ts'
 import { FoundSignature, SignatureList } from '../schemas/signatures.ts'
 import { ExportForm, GivenSignature, InvalidReason, SignatureForm, Verification, VerifyDigestRequest, VerifyPathRequest, VerifyRequest } from '../schemas/verify.ts'
 import { ClientLimits, LeftOver, Operation, Whoami } from '../schemas/whoami.ts'
@@ -19,8 +19,8 @@ const { version } = createRequire(import.meta.url)('#package.json') as { version
 
 /** Every schema that is a named component of the document. */
 export const COMPONENTS = [
-  ErrorCode, Problem, Keyid, SigningAlgorithm, KeyForm, KeyState, Acceptance, AcceptedBy, Key, KeyList, Format, SignatureRecord, Receipt, Signature, FoundSignature, SignatureList, SkipReason, Warning, Digest, Fileset, DigestItem,
-  SignPathRequest, SignDigestRequest, SignBatchRequest, SignRequest, SignAnswer, BatchOutcome, BatchAnswer, SignEvent,
+  ErrorCode, Problem, Keyid, SigningAlgorithm, KeyForm, KeyState, Acceptance, AcceptedBy, Key, KeyList, Format, SignatureRecord, Receipt, KeyRevocation, Signature, FoundSignature, SignatureList, SkipReason, Warning, Digest, Fileset, DigestItem,
+  SignPathRequest, SignDigestRequest, SignBatchRequest, SignAgainRequest, SignRequest, SignAnswer, BatchOutcome, BatchAnswer, SignEvent,
   SignatureForm, InvalidReason, GivenSignature, VerifyPathRequest, VerifyDigestRequest, VerifyRequest, Verification,
   ExportForm, LogFinding, LogAudit, FileKind, FileEntry, FileList, Operation, ClientLimits, LeftOver, Whoami,
 ] as const

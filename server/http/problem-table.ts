@@ -55,6 +55,7 @@ export const PROBLEM_KINDS: Readonly<Record<ErrorCode, ProblemKind>> = {
 
   FILESET_LEVEL_ALREADY_SIGNED: once(409, 'Level signed before with other content', 'Raise the level of the fileset; or send `resign: true`, where the policy of this client allows it.'),
   RESIGN_NOT_ALLOWED: once(403, 'Signing anew not allowed', 'Ask the administrator for `resign`, or leave the member out.'),
+  CONTENT_UNAVAILABLE: once(409, 'Content not available', 'Send the file itself where you have it, or build it again.'),
 
   KEYID_REQUIRED: once(400, 'Key not named', 'Send `keyid`; GET /keys lists the keys of this client.'),
   KEY_NOT_AVAILABLE: once(403, 'Key not available', 'GET /keys lists the keys of this client.'),

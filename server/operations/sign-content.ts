@@ -11,19 +11,20 @@ import type { Made, Signable, Signer } from '../signers/signer.ts'
 import type { Known, Level, SignedFile, Store, Subject, Unrecorded } from '../store/store.ts'
 import { checkContent } from './allowed.ts'
 import type { Caller } from './caller.ts'
+import type { InTurnDeps } from './in-turn.ts'
 import type { Incidents } from './incidents.ts'
 import type { Learnt } from './outcome.ts'
 import { signatureId } from './signature-id.ts'
 import { verifyMade } from './verify-made.ts'
 
 /** What signing needs of the server. `clock` gives the time of signing; `incidents` is told what is not signed. */
-export type SignContentDeps = Readonly<{ signer: Signer; store: Store; clock: () => Date; incidents: Incidents; inspector: Pick<Inspector, 'verifyMessage'> }>
+export type SignContentDeps = InTurnDeps & Readonly<{ signer: Signer; store: Store; clock: () => Date; incidents: Incidents; inspector: Pick<Inspector, 'verifyMessage'> }>
 
 /** What a request says about what was signed before. */
 export type Anew = Readonly<{ force: boolean; resign: boolean }>
 
-/** In whose name, with which key, whether anew, until when; `learn` is told what the logs should know. */
-export type SignContext = Readonly<{ caller: Caller; key: OpenedKey; anew: Anew; signal: AbortSignal; learn?: ((facts: Learnt) => void) | undefined }>
+/** In whose name, with which key, and which others sign along in an overlap, whether anew, until when; `patient`: part of something that was let in; `learn` is told what the logs should know. */
+export type SignContext = Readonly<{ caller: Caller; key: OpenedKey; along: readonly OpenedKey[]; anew: Anew; signal: AbortSignal; patient?: boolean; learn?: ((facts: Learnt) => void) | undefined }>
 
 /** Something to sign, how it came, and where it lies when the server can read it. `settle` rejects when it is not what it was. */
 export type Content = Readonly<{

@@ -58,7 +58,11 @@ export async function readSignatures(db: Kysely<StoreTables>, rows: readonly Sig
   if (rows.length === 0) return []
   const records = await readRecords(db, rows)
   const receipts = await readReceipts(db, rows, identity)
-  return rows.map((row) => ({ client: row.client, signature: toSignature(row, records.get(row.id) ?? [], receipts.get(row.leaf_index) as Receipt) }))
+  return rows.map((row) => ({
+    client: row.client,
+    signature: toSignature(row, records.get(row.id) ?? [], receipts.get(row.leaf_index) as Receipt),
+    ...(row.root === '' ? {} : { place: { root: row.root, relativePath: row.relative_path } }),
+  }))
 }
 
 /** Returns the signatures with these ids, as far as they are there, by id; an id may be named more than once. */

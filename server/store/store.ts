@@ -33,8 +33,8 @@ export type Spent = Readonly<{ kind: 'spent'; count: number; maxSignatures: numb
  */
 export type Known = Readonly<{ kind: 'signed'; signature: Signature } | { kind: 'taken'; level: Level; earlier: string } | Spent>
 
-/** A signature of the catalogue and the name of the client it was made for. */
-export type Catalogued = Readonly<{ signature: Signature; client: string }>
+/** A signature of the catalogue, the name of the client it was made for, and where its file lay then, when the server could read it itself. */
+export type Catalogued = Readonly<{ signature: Signature; client: string; place?: Pick<SignedFile, 'root' | 'relativePath'> }>
 
 /** Which signatures to find; every member that is there must fit. `visibleTo`: made for, or handed to, this client. Times are RFC 3339 in UTC. */
 export type Search = Readonly<{
@@ -105,9 +105,12 @@ export interface TamperLog {
 /** Who asks, and for what: `key` is the Idempotency-Key, `fingerprint` stands for the request, `requestId` (UUID) for this attempt at it. */
 export type Asked = Readonly<{ client: string; key: string; fingerprint: string; requestId: string }>
 
+/** A signature that stood in the `also` of an answer. */
+export type AnsweredAlso = Readonly<{ signatureId: string; replayed: boolean }>
+
 /** What became of one name in an answer, in the order in which it was written. `listed` is its place in the listing. */
 export type AnswerItem = Readonly<{ name: string; listed: number }> &
-  (Readonly<{ kind: 'signed'; signatureId: string; filename: string; replayed: boolean }> | Readonly<{ kind: 'failed'; code: ErrorCode; detail: string }> | Readonly<{ kind: 'skipped'; reason: SkipReason }>)
+  (Readonly<{ kind: 'signed'; signatureId: string; filename: string; replayed: boolean; also?: readonly AnsweredAlso[] }> | Readonly<{ kind: 'failed'; code: ErrorCode; detail: string }> | Readonly<{ kind: 'skipped'; reason: SkipReason }>)
 
 /** What an answer was, besides its items. A `problem` is an answer of one failed item. */
 export type AnswerHead = Readonly<{ kind: 'file' | 'directory' | 'batch' | 'problem'; path: string; warnings: readonly Warning[] }>

@@ -23,7 +23,8 @@ export class TaskThread {
 
   constructor(module: URL, workerData: unknown, events: ThreadEvents) {
     // Without the flags of the process: what it was started with (--eval, --import) is not for every thread.
-    this.#worker = new Worker(module, { workerData, execArgv: [] })
+    // What a thread has opened for others is closed by others. Left to itself it would close the numbers again when it ends, whatever they are by then.
+    this.#worker = new Worker(module, { workerData, execArgv: [], trackUnmanagedFds: false })
     let cause: unknown = 'the thread ended by itself'
     this.#worker.on('message', (replies: readonly TaskReply[]) => {
       for (const reply of replies) this.#settle(reply)

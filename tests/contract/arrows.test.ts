@@ -19,7 +19,7 @@ const SERVER_ORDER: readonly (readonly string[])[] = [
   ['server/configured.ts'],
   ['server/reload.ts'],
   ['server/in-force.ts'],
-  ['server/process.ts', 'server/worker-thread.ts', 'server/development'],
+  ['server/process.ts', 'server/worker-thread.ts', 'server/development', 'server/key-commands'],
   ['server/banner.ts', 'server/emit-openapi.ts'],
   ['server/command.ts', 'server/compile-cache.ts'],
   ['server/main.ts'],

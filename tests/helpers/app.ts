@@ -15,6 +15,7 @@ import { OPERATIONS } from '../../server/schemas/whoami.ts'
 import { createEmbeddedSigner } from '../../server/signers/embedded.ts'
 import { createReceiver } from '../../server/uploads/receive.ts'
 import { createThreadPool } from '../../server/threads/pool.ts'
+import { createTurns } from '../../server/threads/turns.ts'
 import { WORKER_MODULE } from '../../server/threads/worker-module.ts'
 import { openTestStore, TEST_LOG } from './store.ts'
 import { openedKey, rsaKeyPair, type RsaKeyPair } from './signables.ts'
@@ -84,6 +85,7 @@ export async function makeApp(test: Test, change: (deps: TestDeps) => Partial<Te
     clock,
     maxEntries: 100,
     concurrency: 4,
+    turns: createTurns({ concurrency: 64, waiting: 1000, busy: { code: 'SERVER_BUSY', message: 'too many files wait for their turn' } }),
     stop: new AbortController().signal,
     draining: () => false,
     bodyBytes: 65_536,

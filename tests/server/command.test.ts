@@ -131,3 +131,12 @@ void t.test('a path is meant from where the person stands, also under npm run', 
   t.equal(workingFolder({ INIT_CWD: '/where/they/stand' }), '/where/they/stand')
   t.equal(workingFolder({}), process.cwd())
 })
+
+void t.test('whoever has read enough of a help closes the pipe, and nobody complains', async (t) => {
+  const child = spawn(process.execPath, [resolve('server/main.ts'), 'keys', 'rotate', '--help'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  child.stdout.destroy()
+  let err = ''
+  child.stderr.setEncoding('utf8').on('data', (text) => (err += text))
+  t.strictSame(await once(child, 'close'), [0, null])
+  t.equal(err, '')
+})

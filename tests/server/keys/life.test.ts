@@ -17,6 +17,7 @@ void t.test('the life of a key is read from its configuration and its certificat
   const config = { state: 'retiring', notBefore: '2026-01-01T00:00:00Z', notAfter: '2027-01-01T00:00:00Z', successor: '1002' } as const
   const { certificateNotAfter, ...rest } = readLife(config, await issueSelfSigned(pair))
   t.strictSame(rest, { state: 'retiring', notBefore: new Date('2026-01-01'), notAfter: new Date('2027-01-01'), successor: '1002' })
+  t.strictSame(readLife({ state: 'revoked', revokedAt: '2026-01-01T00:00:00Z', revocationReason: 'lost' }), { state: 'revoked', revokedAt: new Date('2026-01-01'), revocationReason: 'lost' })
   t.ok(certificateNotAfter instanceof Date && certificateNotAfter > NOW)
 })
 
