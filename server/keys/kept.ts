@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { changedFiles, markFiles, type Marks } from '../config/marks.ts'
 import { KeyFaults } from './key-faults.ts'
 import type { OpenedKey } from './key.ts'
+import type { LifeConfig } from './life.ts'
 import type { KeyConfig } from './open.ts'
 
 /** Keys by keyid as they were opened, before anything is said of their life, and what shows whether another configuration means the same. */
@@ -56,7 +57,10 @@ function filesOf(config: KeyConfig): readonly string[] {
   }
 }
 
-/** What of its configuration a key is opened by; its life and its certificate are read anew each time. */
-function opening({ state: _state, notBefore: _notBefore, notAfter: _notAfter, successor: _successor, certificate: _certificate, ...config }: KeyConfig): unknown {
-  return config
+/** What is read anew each time: it is said of a key that is open. */
+const SAID: Readonly<Record<keyof LifeConfig | 'certificate', true>> = { state: true, notBefore: true, notAfter: true, successor: true, revokedAt: true, revocationReason: true, certificate: true }
+
+/** What of its configuration a key is opened by. */
+function opening(config: KeyConfig): unknown {
+  return Object.fromEntries(Object.entries(config).filter(([member]) => !Object.hasOwn(SAID, member)))
 }

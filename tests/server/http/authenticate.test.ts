@@ -19,7 +19,7 @@ void t.test('a route that does not say who may call it does not start', async (t
   authenticate(app, { identify: () => undefined, meters: createMeters({ nowMs: () => 0 }), clock: () => new Date(0) })
   app.get('/open', async () => 'open')
   await t.rejects(async () => await app.ready(), { name: 'TypeError', message: 'the route /open does not say who may call it' })
-  t.throws(() => callerOf({ caller: undefined } as never), TypeError)
+  t.throws(() => callerOf({ caller: undefined }), TypeError)
   t.throws(() => liveOf({ live: undefined } as never), TypeError)
 })
 

@@ -36,7 +36,7 @@ void t.test('a key is the same one as long as its configuration and its files ar
   const command = { keyid: '1002', kind: 'command', publicKey, covers: 'file' } as const
   const first = await open([file, command])
   const before = aged(first.kept)
-  const again = await open([{ ...file, state: 'revoked', successor: '1002' }, command], { before })
+  const again = await open([{ ...file, state: 'revoked', successor: '1002', revokedAt: '2026-11-24T09:15:00Z', revocationReason: 'lost' }, command], { before })
   t.equal(partOf(again.keyring.get('1001')), partOf(first.keyring.get('1001')))
   t.equal(again.keyring.get('1002')?.publicKey, first.keyring.get('1002')?.publicKey)
   t.match(again.keyring.get('1001'), { life: { state: 'revoked', successor: '1002' } }, 'its life is another')
