@@ -22,6 +22,7 @@ export async function emitOpenapi(): Promise<string> {
     concurrency: 1,
     turns: UNUSED,
     stop: new AbortController().signal,
+    fileBytes: 1,
     bodyBytes: 1,
     idempotency: { keepMs: 86_400_000 },
     draining: UNUSED,

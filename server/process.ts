@@ -160,6 +160,7 @@ async function openApp(config: Config, parts: Parts, { log, stopping }: Readonly
     turns: parts.turns,
     stop: stopping.signal,
     draining: stopping.draining,
+    fileBytes: config.limits.fileBytes,
     bodyBytes: config.limits.bodyBytes,
     idempotency: config.idempotency,
     log,
@@ -173,6 +174,7 @@ function connectionDeps(config: Config, { lives, reloader, metrics }: Parts): Om
     tls: tlsOptions(reloader.now().tls, config.limits.handshakeMs),
     limits: config.limits,
     policy: () => lives.current().policy,
+    connectionRefused: (limit) => metrics.connectionRefused(limit),
     tlsClientFailed: (code) => metrics.tlsClientFailed(code),
     requestRefused: (code) => metrics.requestFinished({ operation: 'other', code, durationMs: 0 }),
   }

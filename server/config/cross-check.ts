@@ -1,4 +1,4 @@
-import { isAbsolute, sep } from 'node:path'
+import { isAbsolute } from 'node:path'
 import { checkClients } from './check-clients.ts'
 import { checkDates, isDate } from './check-dates.ts'
 import { checkTokens } from './check-tokens.ts'
@@ -29,7 +29,6 @@ export function crossCheck(config: Partially<ConfigFile>, report: Report): void 
   checkPorts(config, report)
   checkInstalledPaths(config, report)
   checkStore(config, report)
-  checkWrites(config, report)
 }
 
 function reportTwice<T>(items: readonly (T | undefined)[], list: string, member: string, of: (item: T) => string | number | undefined, report: Report): void {
@@ -116,20 +115,5 @@ function checkStore({ store }: Partially<ConfigFile>, report: Report): void {
     if (url.kind === 'postgres' && url.tls !== 'verify-full' && store.ca !== undefined) report(['store', 'ca'], 'is for sslmode=verify-full')
   } catch (error) {
     report(['store', 'url'], (error as Error).message)
-  }
-}
-
-/** The server never writes where it reads: a client that may write into a root must not reach what the server keeps. */
-function checkWrites({ roots = [], store, transparencyLog, signatureFile, uploadDir, signer }: Partially<ConfigFile>, report: Report): void {
-  const written: readonly (readonly [Place, string | undefined])[] = [
-    [['store', 'url'], store?.url?.startsWith('sqlite:') ? store.url.slice('sqlite:'.length) : undefined],
-    [['transparencyLog', 'key'], transparencyLog?.key],
-    [['signatureFile'], signatureFile],
-    [['uploadDir'], uploadDir],
-    [['signer', 'workDir'], signer?.kind === 'command' ? signer.workDir : undefined],
-  ]
-  for (const [place, path] of written) {
-    const inside = roots.find((root) => root?.path !== undefined && path !== undefined && (path === root.path || path.startsWith(root.path + sep)))
-    if (inside !== undefined) report(place, `lies inside the root ${inside.name}`)
   }
 }

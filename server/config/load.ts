@@ -4,6 +4,7 @@ import { constants } from 'node:fs'
 import { open, readFile, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { isMap, isNode, isScalar, LineCounter, parseDocument, visit, type Document } from 'yaml'
+import { checkWrites } from './check-writes.ts'
 import { crossCheck } from './cross-check.ts'
 import { ConfigError, type ConfigFault, type Place } from './fault.ts'
 import type { DeepReadonly, PathRole } from './schema-parts.ts'
@@ -45,7 +46,10 @@ export async function parseConfig(text: string, file: string): Promise<Config> {
   }
   const config = takeValue(ConfigFile, document.toJS() ?? {}, { fault: report, path: absolute }) as ConfigFile | undefined
   if (config?.store?.url?.startsWith(SQLITE)) config.store.url = `${SQLITE}${resolve(dirname(file), config.store.url.slice(SQLITE.length))}`
-  if (config !== undefined) crossCheck(config, report)
+  if (config !== undefined) {
+    crossCheck(config, report)
+    await checkWrites(config, report)
+  }
   await checkFiles(wanted, report)
   const files = wanted.filter(({ role }) => role === 'file' || role === 'secret').map(({ path }) => path)
   if (faults.length > 0 || config === undefined) throw new ConfigError(file, faults, files)

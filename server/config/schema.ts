@@ -79,6 +79,7 @@ const Limits = section(
     directoryEntries: positive(20_000, 'Longest directory that is listed or signed, subdirectories included when recursive.', 1_000_000),
     bodyBytes: positive(4_194_304, 'Largest JSON body; a thousand digests with their filesets need most.', 16_777_216),
     connections: positive(1_000, 'Connections at once on each service port.', 65_535),
+    handshakesPerAddress: positive(500, 'Connections of one address (of IPv6: the first 64 bits) on each service port that have not shown a certificate yet. Fewer than `connections`, so that one host cannot take all places; behind a load balancer every client has its address.', 65_535),
     handshakeMs: positive(10_000, 'Time for a TLS handshake.', 600_000),
     requestMs: positive(30_000, 'Time for a request to arrive, headers and body. An upload may take longer, but not pause for so long.', 3_600_000),
     idleMs: positive(75_000, 'How long an idle connection is kept.', 3_600_000),

@@ -5,10 +5,10 @@ import { SigningError } from '../errors.ts'
 import type { ClientIdentity } from '../identity/client.ts'
 import type { Caller } from '../operations/caller.ts'
 import { decide, type Denial, type Resource } from '../policy/decide.ts'
-import type { Meters, Standing } from '../policy/meters.ts'
+import type { Standing } from '../policy/meters.ts'
 import type { Operation } from '../schemas/whoami.ts'
 import { liveOf } from './live.ts'
-import { enter, tellLimits } from './rate-limit.ts'
+import { enter, tellLimits, type LimitOptions } from './rate-limit.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -27,7 +27,7 @@ declare module 'fastify' {
   }
 }
 
-export type AuthenticateOptions = Readonly<{ identify: (socket: TLSSocket) => ClientIdentity | undefined; meters: Meters; clock: () => Date }>
+export type AuthenticateOptions = Readonly<{ identify: (socket: TLSSocket) => ClientIdentity | undefined; clock: () => Date }> & LimitOptions
 
 /**
  * Decides on every request in the first hook, before a body is read: who is unknown, or may not do this, gets no further. A route
@@ -51,12 +51,10 @@ export function authenticate(app: FastifyInstance, options: AuthenticateOptions)
  * Sets the caller of a request, if it may do what it asks for, now, and has not used up its limits.
  * @throws SigningError `CLIENT_UNKNOWN`, `CLIENT_NOT_YET_VALID`, `CLIENT_EXPIRED`, `OPERATION_DENIED`, and what {@link enter} throws
  */
-export function admit(request: FastifyRequest, reply: FastifyReply, { identify, meters, clock }: AuthenticateOptions): void {
+export function admit(request: FastifyRequest, reply: FastifyReply, { identify, clock, meters, fileBytes, bodyBytes }: AuthenticateOptions): void {
   const { policy } = liveOf(request)
   const identity = identify(request.raw.socket as TLSSocket)
   const at = clock()
-  // TLS looked at its dates once, when the connection, or the session that it resumes, began.
-  if (identity !== undefined && identity.notAfter < at) throw new SigningError('CLIENT_UNKNOWN', 'the client certificate of this connection has expired', { sans: identity.sans, spkiSha256: identity.spkiSha256 })
   const { operation } = request.routeOptions.config
   const resource: Resource = operation === undefined ? { kind: 'listed', at } : { kind: 'operation', operation, at }
   const decision = decide(policy, identity, resource)
@@ -64,7 +62,7 @@ export function admit(request: FastifyRequest, reply: FastifyReply, { identify, 
   if (client === undefined || identity === undefined) throw new SigningError('CLIENT_UNKNOWN', 'no client of the configuration has this certificate', { sans: identity?.sans, spkiSha256: identity?.spkiSha256 })
   request.caller = { identity, client, policy }
   if (decision.kind === 'deny') throw denied(decision.reason, client, operation)
-  request.caller = enter(reply, request.caller, meters)
+  request.caller = enter(reply, request.caller, { meters, fileBytes, bodyBytes })
 }
 
 /** Returns the caller of a request that passed {@link authenticate}. */

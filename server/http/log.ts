@@ -1,11 +1,14 @@
+import type { TLSSocket } from 'node:tls'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import pino, { type LoggerOptions } from 'pino'
 import { SigningError, type ErrorCode } from '../errors.ts'
 import type { Outcome } from '../operations/outcome.ts'
 import type { Signature } from '../schemas/signature.ts'
+import type { AuthenticateOptions } from './authenticate.ts'
 import { REPLAYED } from './idempotency-key.ts'
 import { PROBLEM_KINDS } from './problem-table.ts'
 import { problemFromError } from './problems.ts'
+import type { RefusalLog } from './refusal-log.ts'
 
 declare module 'fastify' {
   interface FastifyReply {
@@ -52,14 +55,18 @@ export function requestFacts(request: FastifyRequest): Readonly<Record<string, u
   }
 }
 
-/** Logs the outcome of a request in one line: done, refused, given up by the client, or failed by our fault. */
-export function logOutcome(request: FastifyRequest, reply: FastifyReply): void {
+/**
+ * Logs the outcome of a request in one line: done, refused, given up by the client, or failed by our fault. Refusals of who is not listed, and
+ * so answers to nobody for what it does, are counted when they repeat.
+ */
+export function logOutcome(request: FastifyRequest, reply: FastifyReply, { identify, refusals }: Readonly<{ refusals: RefusalLog }> & Pick<AuthenticateOptions, 'identify'>): void {
   const { problemCode: code, failure } = reply
   const facts = { ...requestFacts(request), method: request.method, status: reply.statusCode, code, durationMs: Math.round(reply.elapsedTime * 10) / 10 }
   const repeated = reply.hasHeader(REPLAYED) ? { repeated: true } : {}
   if (code === undefined) request.log.info({ ...facts, ...repeated }, 'request done')
   else if (isOurFault(code)) request.log.error({ ...facts, err: failure }, 'request failed')
   else if (code === 'REQUEST_ABORTED') request.log.warn(facts, 'client went away')
+  else if (request.caller === undefined) refusals.write({ log: request.log, message: 'request refused', who: identify(request.raw.socket as TLSSocket)?.spkiSha256, why: code, facts: { ...facts, ...refusalFacts(failure) } })
   else request.log.warn({ ...facts, ...repeated, ...refusalFacts(failure) }, 'request refused')
 }
 

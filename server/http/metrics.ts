@@ -4,6 +4,7 @@ import type { Validity } from '../identity/validity.ts'
 import type { SkipReason } from '../schemas/sign.ts'
 import { OPERATIONS } from '../schemas/whoami.ts'
 import type { Operation } from '../schemas/whoami.ts'
+import type { ConnectionLimit } from './connections.ts'
 import { tlsErrorLabel } from './tls-error-label.ts'
 
 /** Numbers that are read when somebody scrapes: how many items wait in each line, how many connections each port has. */
@@ -32,6 +33,8 @@ export interface Metrics {
    * `tlsClientError` reports a refused certificate as ECONNRESET and keeps the reason on the socket. Unknown codes count as `OTHER`.
    */
   tlsClientFailed(code: string | undefined): void
+  /** A connection was one too many for `limits.connections` or `limits.handshakesPerAddress`. */
+  connectionRefused(limit: ConnectionLimit): void
   /** The keys were opened: when each one ends, or its certificate, by keyid. */
   keysRead(ends: ReadonlyMap<string, Date>): void
   /** The TLS configuration was read (again). */
@@ -104,9 +107,11 @@ function fileMetrics(registry: Registry): Pick<Metrics, 'fileFinished' | 'bytesH
   }
 }
 
-function tlsMetrics(registry: Registry): Pick<Metrics, 'tlsClientFailed' | 'validityRead'> {
+function tlsMetrics(registry: Registry): Pick<Metrics, 'tlsClientFailed' | 'connectionRefused' | 'validityRead'> {
   const registers = [registry]
   const errors = new Counter({ name: 'signing_tls_client_errors_total', help: 'TLS handshakes that failed.', labelNames: ['code'], registers })
+  const refused = new Counter({ name: 'signing_connections_refused_total', help: 'Connections that were one too many, by the limit.', labelNames: ['limit'], registers })
+  for (const limit of ['connections', 'handshakesPerAddress']) refused.inc({ limit }, 0)
   const expiry = new Gauge({
     name: 'signing_certificate_expiry_timestamp_seconds',
     help: 'When the first of these certificates, or the revocation list, expires; seconds since 1970.',
@@ -114,6 +119,7 @@ function tlsMetrics(registry: Registry): Pick<Metrics, 'tlsClientFailed' | 'vali
     registers,
   })
   return {
+    connectionRefused: (limit) => refused.inc({ limit }),
     tlsClientFailed: (code) => errors.inc({ code: tlsErrorLabel(code) }),
     validityRead: ({ serverNotAfter, clientCaNotAfter, crlNextUpdate }) => {
       expiry.reset()

@@ -1,7 +1,11 @@
 import type { FastifyReply } from 'fastify'
+import type { ClientConfig } from '../config/schema.ts'
 import { SigningError } from '../errors.ts'
 import type { Caller } from '../operations/caller.ts'
 import type { Entry, Meters, Standing } from '../policy/meters.ts'
+
+/** Who counts, and how large a file and a JSON body may be: `limits.fileBytes` and `limits.bodyBytes` of the configuration. */
+export type LimitOptions = Readonly<{ meters: Meters; fileBytes: number; bodyBytes: number }>
 
 /** Short: what runs ends when it ends. */
 const BUSY_RETRY_MS = 1_000
@@ -12,9 +16,9 @@ const BUSY_RETRY_MS = 1_000
  * answer is handed on, before whoever reads that can ask for more; or when the client goes away.
  * @throws SigningError `CLIENT_BUSY`, `RATE_LIMITED`, both with the fact `retryAfterMs`
  */
-export function enter(reply: FastifyReply, caller: Caller, meters: Meters): Caller {
+export function enter(reply: FastifyReply, caller: Caller, { meters, ...largest }: LimitOptions): Caller {
   const { client } = caller
-  const entry = meters.enter(client, declaredBytes(reply))
+  const entry = meters.enter(client, declaredBytes(reply, client, largest))
   if (entry.kind !== 'entered') {
     reply.standing = () => meters.standing(client)
     throw refusal(entry)
@@ -32,10 +36,9 @@ export function tellLimits(reply: FastifyReply): void {
   reply.header('ratelimit-policy', standings.map(formatPolicy).join(', ')).header('ratelimit', standings.map(formatStanding).join(', '))
 }
 
-function declaredBytes({ request }: FastifyReply): number {
-  const length = Number(request.headers['content-length'] ?? 0)
-  // The parser of HTTP takes nothing but digits, as many as there are.
-  return Number.isSafeInteger(length) ? length : Number.MAX_SAFE_INTEGER
+/** What a body costs that says how long it is: no more than the largest that would be taken, whatever it says. The parser of HTTP takes nothing but digits. */
+function declaredBytes({ request }: FastifyReply, { maxFileBytes = Number.POSITIVE_INFINITY }: ClientConfig, { fileBytes, bodyBytes }: Omit<LimitOptions, 'meters'>): number {
+  return Math.min(Number(request.headers['content-length'] ?? 0), Math.max(bodyBytes, Math.min(fileBytes, maxFileBytes)))
 }
 
 function refusal(entry: Exclude<Entry, { kind: 'entered' }>): SigningError {

@@ -49,7 +49,12 @@ export function createIncidents({ log, clock, fault, ...limits }: IncidentsOptio
       fault(error)
     }
   }
-  const count = createRefusalCount({ ...limits, more: async (entry) => await append({ ...entry, at: clock().toISOString() }) })
+  const count = createRefusalCount<RefusalEntry>({
+    ...limits,
+    // Of one certificate, for one operation, with one code.
+    kindOf: ({ spki, operation, code }) => `${spki} ${operation} ${code}`,
+    more: async (entry, count) => await append({ ...entry, count, at: clock().toISOString() }),
+  })
   return {
     request: async ({ spkiSha256: spki, client }, operation, error) => {
       if (!(error instanceof SigningError) || written.has(error) || !REFUSALS.has(error.code)) return

@@ -29,7 +29,7 @@ export async function signAgain(deps: SignPathDeps, caller: Caller, { id, keyid 
     learn({ sha256 })
     const place = await placeOf(deps, caller, earlier)
     learn({ place: { root: place.root.name, relativePath: place.relativePath } })
-    return await withoutContent(async () => await signFile({ ...deps, inspector: insisting(deps.inspector, sha256) }, place, { ...context, learn }))
+    return await signFile({ ...deps, inspector: insisting(deps.inspector, sha256) }, place, { ...context, learn })
   })
   return runOfOne(filename, filename, { warnings: overlapWarnings(context, deps.clock()), outcome: async () => await deps.incidents.file(context, await outcome()) })
 }
@@ -60,9 +60,9 @@ function insisting(inspector: Inspector, sha256: string): Inspector {
   }
   return {
     ...inspector,
-    inspect: async (file, options) => checked(await inspector.inspect(file, options)),
+    inspect: async (file, options) => checked(await withoutContent(async () => await inspector.inspect(file, options))),
     open: async (place, signal) => {
-      const file = await inspector.open(place, signal)
+      const file = await withoutContent(async () => await inspector.open(place, signal))
       try {
         if (file.info !== undefined) checked(file.info)
         return file

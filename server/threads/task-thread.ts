@@ -22,8 +22,8 @@ export class TaskThread {
   #hasLong = false
 
   constructor(module: URL, workerData: unknown, events: ThreadEvents) {
-    // Without the flags of the process: what it was started with (--eval, --import) is not for every thread.
-    // What a thread has opened for others is closed by others. Left to itself it would close the numbers again when it ends, whatever they are by then.
+    // Without the flags of the process: what it was started with (--eval, --import) is not for every thread. And a descriptor that it opens
+    // is closed by who asked for it: a thread that ends must not close what has that number by then.
     this.#worker = new Worker(module, { workerData, execArgv: [], trackUnmanagedFds: false })
     let cause: unknown = 'the thread ended by itself'
     this.#worker.on('message', (replies: readonly TaskReply[]) => {

@@ -250,7 +250,7 @@ void t.test('the entry has no syntax that Node 14 does not parse, and no static 
 
 void t.test('docs/command-line.md has every command, flag, variable, setting and exit status, and no other', async (t) => {
   const page = readFileSync(new URL('../../docs/command-line.md', import.meta.url), 'utf8')
-  const words = ['files', 'verify', 'keys', 'signatures', 'export', 'whoami', 'inspect', 'detach-dsb', 'report', 'log checkpoint', 'log key', 'log audit', 'log verify', 'log tile']
+  const words = ['files', 'verify', 'keys', 'signatures', 'export', 'whoami', 'inspect', 'detach-dsb', 'report', 'resign', 'log checkpoint', 'log key', 'log audit', 'log verify', 'log tile']
   const helps = await Promise.all(['', ...words].map(async (word) => (await sign([...word.split(' ').filter(Boolean), '--help'])).stdout))
   const found = (pattern: RegExp, text: string) => [...new Set(Array.from(text.matchAll(pattern), ([, name = '']) => name))].sort()
   const flags = found(/^ {2}(?:-\w, )?(--[a-z-]+)/gm, helps.join('\n'))

@@ -62,6 +62,7 @@ const ROWS: readonly Row[] = [
     { operation: 'sign', what: 'an upload of another format', key, request: () => upload(Buffer.from('1f9d90', 'hex'), key) },
     { operation: 'sign', what: 'a digest', key, request: () => json('/sign', { digest: { sha256: '1'.repeat(64) }, sizeBytes: 1, filename: 'a', keyid: key }) },
     { operation: 'sign', what: 'an upload, with `resign`', key, request: ({ files }) => upload(files.PkgA, key, '&resign=true') },
+    { operation: 'sign', what: 'again, what was signed for another client', key, request: ({ made }) => json('/sign', { id: made[key]?.id, keyid: key }) },
     { operation: 'verify', what: 'a signature by this key', key, request: ({ made }) => json('/verify', { digest: { sha256: made[key]?.sha256 }, signature: { form: 'sig', value: made[key]?.signature } }) },
     { operation: 'getSignature', what: 'made for another client', key, request: ({ made }) => `/signatures/${made[key]?.id}` },
     { operation: 'exportSignature', what: 'made for another client', key, request: ({ made }) => `/signatures/${made[key]?.id}/sig` },
@@ -156,7 +157,7 @@ function mustBe({ client }: Role, { operation, key }: Row): readonly string[] | 
   if (!client.allow.includes(operation)) return ['OPERATION_DENIED']
   if (key === undefined || client.keys.includes(key)) return undefined
   if (operation === 'verify') return ['SIGNATURE_WRONG']
-  return operation.endsWith('Signature') ? undefined : ['KEY_NOT_AVAILABLE', 'DIGEST_NOT_ALLOWED']
+  return operation.endsWith('Signature') ? undefined : ['KEY_NOT_AVAILABLE', 'DIGEST_NOT_ALLOWED', 'SIGNATURE_NOT_FOUND']
 }
 
 void test('docs/roles.md says of every role, operation and key what the server does', async (t) => {

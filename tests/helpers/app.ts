@@ -88,6 +88,7 @@ export async function makeApp(test: Test, change: (deps: TestDeps) => Partial<Te
     turns: createTurns({ concurrency: 64, waiting: 1000, busy: { code: 'SERVER_BUSY', message: 'too many files wait for their turn' } }),
     stop: new AbortController().signal,
     draining: () => false,
+    fileBytes: 1_000_000,
     bodyBytes: 65_536,
     idempotency: { keepMs: 86_400_000 },
     log: pino(logOptions('info'), { write: (line: string) => void lines.push(JSON.parse(line) as LogLine) }),

@@ -52,9 +52,9 @@ async function started(t: Test, place: Place, config: string) {
 
 const signaturesIn = (stdout: string): readonly Signature[] => Object.values((JSON.parse(stdout) as { signatures: Record<string, Signature> }).signatures)
 
-if (FULL) t.setTimeout(180_000)
+t.setTimeout(180_000)
 
-void t.test('a key gives way to another: in the overlap both sign, then the successor alone, and what the first signed stays valid', async (t) => {
+void t.test('a key gives way to another: in the overlap both sign, then the successor alone, and what the first signed stays valid', { timeout: 180_000 }, async (t) => {
   const place = await makePlace(t)
   const config = place.configure({ clients: [TRUSTED_BOT] })
   const path = putPackage(place.root)
@@ -83,7 +83,7 @@ void t.test('a key gives way to another: in the overlap both sign, then the succ
   await after.stop()
 })
 
-void t.test('the drill of docs/compromise.md: what a stolen key signed is found, revoked and signed again, and nothing it signed is valid any more', async (t) => {
+void t.test('the drill of docs/compromise.md: what a stolen key signed is found, revoked and signed again, and nothing it signed is valid any more', { timeout: 180_000 }, async (t) => {
   const place = await makePlace(t)
   const config = place.configure({ clients: [TRUSTED_BOT] })
   const { keys, signWith } = commandsOf(place)

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import * as fc from 'fast-check'
 import t from 'tap'
@@ -67,7 +67,7 @@ void t.test('a minimal configuration gets every default, absolute paths, and can
     transparencyLog: { origin: 'signing-server/log', key: at('var/log.key') },
     idempotency: { keepMs: 86_400_000 },
     limits: {
-      fileBytes: 17_179_869_184, wholeFileBytes: 67_108_864, directoryEntries: 20_000, bodyBytes: 4_194_304, connections: 1000, handshakeMs: 10_000, requestMs: 30_000, idleMs: 75_000, uploads: 8, waitingFiles: 10_000,
+      fileBytes: 17_179_869_184, wholeFileBytes: 67_108_864, directoryEntries: 20_000, bodyBytes: 4_194_304, connections: 1000, handshakesPerAddress: 500, handshakeMs: 10_000, requestMs: 30_000, idleMs: 75_000, uploads: 8, waitingFiles: 512,
     },
     reload: { pollMs: 1_000 },
     shutdown: { deadlineMs: 30_000 },
@@ -221,6 +221,24 @@ void t.test('every fault is reported, all at once, with its line', async (t) => 
     ],
     'all at once',
   )
+})
+
+void t.test('what the server writes lies inside no root, by whatever links, and neither does what it writes by default', async (t) => {
+  mkdirSync(join(folder, 'packages', 'deep'), { recursive: true })
+  symlinkSync('packages', join(folder, 'link'))
+  symlinkSync(join(folder, 'packages', 'deep'), join(folder, 'deep-link'))
+  t.strictSame(await faultsOf(`${MINIMAL}uploadDir: link\nstore: { url: "sqlite:link/made/later/db" }\nsignatureFile: deep-link/signatures\ntransparencyLog: { key: 1001.pem/no.key }`), [
+    '18: uploadDir: lies inside the root nim', '19: store.url: lies inside the root nim', '20: signatureFile: lies inside the root nim',
+  ])
+  t.strictSame(await faultsOf(`${change('path: packages', 'path: link')}uploadDir: packages`), ['18: uploadDir: lies inside the root nim'], 'a root may be the link')
+  t.match(await faultsOf(change('path: packages', 'path: /')), [/^1: store\.url: lies/, /^1: transparencyLog\.key: lies/, /^1: uploadDir: is not given, and the system's temporary folder \/.* lies inside the root nim$/])
+  const { TMPDIR } = process.env
+  process.env['TMPDIR'] = join(folder, 'packages')
+  t.teardown(() => {
+    if (TMPDIR === undefined) delete process.env['TMPDIR']
+    else process.env['TMPDIR'] = TMPDIR
+  })
+  t.match(await faultsOf(`${COMMAND}signer: { kind: command, command: [x] }`), [/^1: uploadDir: is not given, and .* lies inside the root nim$/, /^19: signer\.workDir: is not given, and .* lies inside the root nim$/])
 })
 
 void t.test('a file that cannot be read as text is refused', async (t) => {

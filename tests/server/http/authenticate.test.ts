@@ -3,7 +3,6 @@ import t from 'tap'
 import { abortSignal } from '../../../server/http/abort.ts'
 import { authenticate, callerOf } from '../../../server/http/authenticate.ts'
 import { createLives, liveOf, type Live } from '../../../server/http/live.ts'
-import { identityNamed, makeApp, NOW } from '../../helpers/app.ts'
 import { createMeters } from '../../../server/policy/meters.ts'
 
 void t.test('abortSignal tells a client that went away from one that has its answer', async (t) => {
@@ -16,17 +15,11 @@ void t.test('abortSignal tells a client that went away from one that has its ans
 
 void t.test('a route that does not say who may call it does not start', async (t) => {
   const app = Fastify()
-  authenticate(app, { identify: () => undefined, meters: createMeters({ nowMs: () => 0 }), clock: () => new Date(0) })
+  authenticate(app, { identify: () => undefined, meters: createMeters({ nowMs: () => 0 }), clock: () => new Date(0), fileBytes: 1, bodyBytes: 1 })
   app.get('/open', async () => 'open')
   await t.rejects(async () => await app.ready(), { name: 'TypeError', message: 'the route /open does not say who may call it' })
   t.throws(() => callerOf({ caller: undefined }), TypeError)
   t.throws(() => liveOf({ live: undefined } as never), TypeError)
-})
-
-void t.test('a connection whose certificate has expired since is nobody any more', async (t) => {
-  const { app } = await makeApp(t, () => ({ identify: () => ({ ...identityNamed('bot'), notAfter: new Date(NOW.getTime() - 1) }) }))
-  const answer = await app.inject('/whoami')
-  t.match(answer.json(), { code: 'CLIENT_UNKNOWN', detail: 'the client certificate of this connection has expired' })
 })
 
 void t.test('what was live before is unused when the last that took it has released it', async (t) => {

@@ -33,7 +33,7 @@ function folderOf(test: Test, files: Readonly<Record<string, string>> = {}): str
 const damagedRsa = (): string => {
   const jwk = rsaKeyPair().privateKey.export({ format: 'jwk' })
   const other = rsaKeyPair().privateKey.export({ format: 'jwk' })
-  return createPrivateKey({ key: { ...jwk, dp: other.dp as string, d: other.d as string }, format: 'jwk' }).export({ type: 'pkcs8', format: 'pem' }) as string
+  return createPrivateKey({ key: { ...jwk, dp: other.dp as string, d: other.d as string }, format: 'jwk' }).export({ type: 'pkcs8', format: 'pem' })
 }
 
 const modeOf = (path: string) => statSync(path).mode & 0o777

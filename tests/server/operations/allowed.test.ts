@@ -81,13 +81,15 @@ void t.test('what is read of a file is counted, also where it is no use; what wa
   let spent = 0
   const caller = { identity: identityNamed('bot'), client: clientNamed('bot'), policy: [] }
   const counting = { ...caller, spend: (bytes: number) => void (spent += bytes) }
-  const failing = (error: Error) => async (): Promise<string> => await Promise.reject(error)
+  const failing = (error: Error) => async (): Promise<string> => {
+    throw error
+  }
   t.equal(await metered(counting, 5, async () => 'read'), 'read')
   t.equal(spent, 5)
   for (const [error, costs] of [[new SigningError('PACKAGE_MALFORMED', 'x'), 5], [new Error('x'), 5], [new SigningError('NOT_A_PACKAGE', 'x'), 0], [new SigningError('FORMAT_NOT_ACCEPTED', 'x'), 0], [new SigningError('FILE_TOO_LARGE', 'x'), 0]] as const) {
     spent = 0
     await t.rejects(metered(counting, 5, failing(error)), error)
-    t.equal(spent, costs, String('code' in error ? error.code : error.message))
+    t.equal(spent, costs, 'code' in error ? error.code : error.message)
   }
   t.equal(await metered(caller, 5, async () => 'read'), 'read', 'for whom nothing is counted')
 })

@@ -8,13 +8,14 @@ import type { Signature } from '../../../server/schemas/signature.ts'
 import { clientNamed, makeApp, type TestApp } from '../../helpers/app.ts'
 import { packageSource, putPackage } from '../../helpers/packages.ts'
 
-type Scene = TestApp & Readonly<{ post: (body: object, query?: Readonly<Record<string, string>>) => Promise<Record<string, unknown>>; sign: (body: object) => Promise<Signature> }>
+type Scene = TestApp & Readonly<{ faults: Error[]; post: (body: object, query?: Readonly<Record<string, string>>) => Promise<Record<string, unknown>>; sign: (body: object) => Promise<Signature> }>
 
 async function scene(t: Test): Promise<Scene> {
   const both = { keys: ['1001', '1002'], digestOnly: true, resign: true }
-  const made = await makeApp(t, () => ({ policy: [clientNamed('bot', both), clientNamed('officer', { ...both, sees: 'all' }), clientNamed('elsewhere', { ...both, sees: 'all', roots: ['other'] })] }))
+  const faults: Error[] = []
+  const made = await makeApp(t, ({ inspector }) => ({ inspector: { ...inspector, open: async (...given) => await (faults.length > 0 ? Promise.reject(faults.pop()) : inspector.open(...given)) }, policy: [clientNamed('bot', both), clientNamed('officer', { ...both, sees: 'all' }), clientNamed('small', { ...both, sees: 'all', maxFileBytes: 10 }), clientNamed('elsewhere', { ...both, sees: 'all', roots: ['other'] })] }))
   const post = async (body: object) => JSON.parse((await made.app.inject({ method: 'POST', url: '/sign', payload: body })).body) as Record<string, unknown>
-  return { ...made, post, sign: async (body) => Object.values(((await post(body)) as SignAnswer).signatures)[0] as Signature }
+  return { ...made, faults, post, sign: async (body) => Object.values(((await post(body)) as SignAnswer).signatures)[0] as Signature }
 }
 
 void t.test('POST /sign of an earlier signature signs the same bytes with another key, once', async (t) => {
@@ -45,6 +46,8 @@ void t.test('a signature of somebody else is not found, and content that the ser
   const sent = await app.inject({ method: 'POST', url: '/sign', query: { filename: 'B.bff', keyid: '1001' }, payload: writePackage(packageSource('PkgB')), headers: { 'content-type': 'application/octet-stream' } })
   const byUpload = (JSON.parse(sent.body) as SignAnswer).signatures['B.bff'] as Signature
   for (const { id } of [byDigest, byUpload]) t.match(await post({ id, keyid: '1002' }), { code: 'CONTENT_UNAVAILABLE', status: 409, detail: /was sent, or signed by its digest/ })
+  become('small')
+  t.match(await post({ id: byPath.id, keyid: '1002' }), { code: 'FILE_TOO_LARGE' }, 'which is said of what this client may not sign')
   become('elsewhere')
   t.match(await post({ id: byPath.id, keyid: '1002' }), { code: 'CONTENT_UNAVAILABLE' }, 'in a root that is not for this client')
   become('nobody')
@@ -52,7 +55,7 @@ void t.test('a signature of somebody else is not found, and content that the ser
 })
 
 void t.test('a file that is gone, or another one by now, is never signed in the place of what was', async (t) => {
-  const { post, sign, root } = await scene(t)
+  const { post, sign, root, faults } = await scene(t)
   const path = putPackage(root)
   const bytes = readFileSync(path)
   const { id } = await sign({ path, keyid: '1001' })
@@ -74,5 +77,7 @@ void t.test('a file that is gone, or another one by now, is never signed in the 
   }
   rmSync(path, { recursive: true, force: true })
   writeFileSync(path, bytes)
+  faults.push(new Error('a fault of ours'))
+  t.match(await post({ id, keyid: '1002' }), { code: 'INTERNAL' }, 'nothing else is taken for it')
   t.match(await sign({ id, keyid: '1002' }), { keyid: '1002' }, 'and when it is there again it is signed')
 })
