@@ -7,6 +7,7 @@ export async function* inFlight<Item, Result>(items: Iterable<Item>, limit: numb
   const finished: (() => Result)[] = []
   let running = 0
   let wake: (() => void) | undefined
+  const isRunning = (): boolean => running > 0
   const run = async (item: Item): Promise<void> => {
     running += 1
     try {
@@ -29,6 +30,6 @@ export async function* inFlight<Item, Result>(items: Iterable<Item>, limit: numb
     }
     while (running + finished.length > 0) yield await next()
   } finally {
-    while (running > 0) await new Promise<void>((resolve) => { wake = resolve })
+    while (isRunning()) await new Promise<void>((resolve) => { wake = resolve })
   }
 }

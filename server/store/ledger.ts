@@ -58,7 +58,7 @@ function insertText(transaction: Transaction<StoreTables>, table: SealedTable, c
   if (known !== undefined) return known
   const columns = COLUMNS[table]
   const rows = Array.from({ length: count }, () => Object.fromEntries(columns.map((column) => [column, ''])))
-  const { sql } = transaction.insertInto(table).values(rows as never).compile()
+  const { sql } = transaction.insertInto(table).values(rows).compile()
   texts.set(`${table} ${count}`, sql)
   return sql
 }

@@ -97,9 +97,10 @@ export class TaskThread {
 
   /** Fails what may have begun, which is the whole message that the thread was at; returns the others. */
   #bury(cause: unknown): readonly Job[] {
-    const [begun = [], ...untouched] = [...this.#messages, this.#outbox]
+    const [begun, ...untouched] = this.#messages
+    const unsent = this.#outbox
     this.#outbox = []
-    for (const { reject } of begun) reject(new SigningError('INTERNAL', 'a worker thread ended in the middle of its work', { cause }))
-    return untouched.flat()
+    for (const { reject } of begun ?? []) reject(new SigningError('INTERNAL', 'a worker thread ended in the middle of its work', { cause }))
+    return [...untouched.flat(), ...unsent]
   }
 }
