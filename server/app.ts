@@ -6,6 +6,7 @@ import { SigningError } from './errors.ts'
 import { admit, authenticate, type AuthenticateOptions } from './http/authenticate.ts'
 import { inviteBody } from './http/invite-body.ts'
 import { jsonParser } from './http/json-body.ts'
+import type { Beside, Lives } from './http/live.ts'
 import { logFile, logOutcome } from './http/log.ts'
 import { COMPONENTS, OPENAPI_OPTIONS } from './http/openapi.ts'
 import { answerError, answerNotFound, problemFromError } from './http/problems.ts'
@@ -32,10 +33,12 @@ import { whoamiRoute } from './routes/whoami.ts'
 
 /** Everything the app stands on; it opens no file, no socket and no clock of its own. */
 export type AppDeps = AuthenticateOptions &
-  Omit<SignDeps, 'incidents'> &
-  ListFilesDeps &
-  ExportDeps &
+  Beside<Omit<SignDeps, 'incidents'>> &
+  Beside<ListFilesDeps> &
+  Beside<ExportDeps> &
   Readonly<{
+    /** What the configuration says at the moment; a request keeps to its end what it began with. */
+    lives: Pick<Lives, 'take' | 'release'>
     metrics: Pick<Metrics, 'requestFinished' | 'fileFinished'>
     /** The key that verifies the checkpoints of the log: `NAME+KEYID+BASE64` (C2SP signed-note). */
     logKey: string
@@ -70,6 +73,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   app.setErrorHandler(async (error: FastifyError, request, reply) => await refuse(error, { request, reply }, { ...deps, incidents, refusals }))
   app.setNotFoundHandler(answerNotFound)
 
+  app.decorateRequest('live', undefined)
   app.decorateReply('problemCode', undefined)
   app.decorateReply('failure', undefined)
   app.addHook('onRequest', async (request, reply) => {
@@ -103,9 +107,9 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     getTileRoute(routes, deps)
     getLogKeyRoute(routes, deps)
     auditLogRoute(routes, deps)
-    listKeysRoute(routes, deps)
-    getKeyRoute(routes, deps)
-    exportKeyRoute(routes, deps)
+    listKeysRoute(routes)
+    getKeyRoute(routes)
+    exportKeyRoute(routes)
     whoamiRoute(routes, deps)
   })
   await app.register(async (scope) => documentRoutes(scope))
@@ -113,10 +117,13 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
 }
 
 /** What every answer begins with, and what is written down when it is over: sent, or given up because the client went away. */
-function begin(request: FastifyRequest, reply: FastifyReply, { metrics, identify, refusals }: AppDeps & Readonly<{ refusals: RefusalLog }>): void {
+function begin(request: FastifyRequest, reply: FastifyReply, { metrics, lives, identify, refusals }: AppDeps & Readonly<{ refusals: RefusalLog }>): void {
+  const live = lives.take()
+  request.live = live
   reply.header('request-id', request.id).header('cache-control', 'no-store')
   // Not the hook onResponse: it is silent about an answer whose reader went away.
   finished(reply.raw, (gone) => {
+    lives.release(live)
     if (gone) reply.problemCode ??= reply.failure === undefined ? 'REQUEST_ABORTED' : 'INTERNAL'
     logOutcome(request, reply, { identify, refusals })
     metrics.requestFinished({ operation: request.routeOptions.config.operation ?? 'other', code: reply.problemCode ?? 'OK', durationMs: reply.elapsedTime })

@@ -73,13 +73,22 @@ async function checkConfig(file: string, { print, cwd }: CommandIo): Promise<num
 async function start(file: string | undefined, io: CommandIo): Promise<number> {
   const development = file === undefined ? await (await import('./development/set-up.ts')).setUpDevelopment(process.cwd()) : undefined
   for (const line of development?.notes ?? []) io.print(`${line}\n`)
-  const config = await loadConfig(development?.config ?? resolve(io.cwd, file as string))
-  const log = pino(logOptions(config.log.level), pino.destination({ fd: 2, sync: true }))
-  const server = await startServer(config, log)
-  letHeapGrow()
-  io.print(startBanner({ config, listening: server.listening, development, cwd: io.cwd }))
-  await untilStopped(server, log)
-  return 0
+  const started = Promise.withResolvers<RunningServer>()
+  // From now on: whoever sends it does not know how far the start is, and by itself it would end the process.
+  const onHangup = (): void => void started.promise.then(async (server) => await server.reload('SIGHUP'))
+  process.on('SIGHUP', onHangup)
+  try {
+    const config = await loadConfig(development?.config ?? resolve(io.cwd, file as string))
+    const log = pino(logOptions(config.log.level), pino.destination({ fd: 2, sync: true }))
+    const server = await startServer(config, log)
+    letHeapGrow()
+    started.resolve(server)
+    io.print(startBanner({ config, listening: server.listening, development, cwd: io.cwd }))
+    await untilStopped(server, log)
+    return 0
+  } finally {
+    process.off('SIGHUP', onHangup)
+  }
 }
 
 /** Resolves after a clean stop. A second signal ends the process at once, whatever still runs. */
@@ -93,8 +102,8 @@ async function untilStopped(server: RunningServer, log: Logger): Promise<void> {
     if (signals > 1) process.exit(signal === 'SIGINT' ? 130 : 143)
     server.close().then(stopped, reject)
   }
-  process.on('SIGTERM', onSignal).on('SIGINT', onSignal).on('SIGHUP', onSignal)
-  await promise.finally(() => process.off('SIGTERM', onSignal).off('SIGINT', onSignal).off('SIGHUP', onSignal))
+  process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
+  await promise.finally(() => process.off('SIGTERM', onSignal).off('SIGINT', onSignal))
 }
 
 function complain(error: unknown, { complain: write }: CommandIo): number {

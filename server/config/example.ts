@@ -66,6 +66,8 @@ signatureFile: var/signatures   # every record once more, as the signature file 
 limits:
   fileBytes: 17179869184
   directoryEntries: 20000
+reload:
+  pollMs: 1000             # how often changed files are looked for; 0: only at SIGHUP
 shutdown:
   deadlineMs: 30000
 log:

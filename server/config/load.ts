@@ -11,8 +11,8 @@ import type { DeepReadonly, PathRole } from './schema-parts.ts'
 import { ConfigFile } from './schema.ts'
 import { takeValue } from './take.ts'
 
-/** A checked configuration: defaults filled in, paths absolute, deeply frozen. `file` is where it came from, `sha256` that of its text. */
-export type Config = DeepReadonly<ConfigFile> & Readonly<{ file: string; sha256: string }>
+/** A checked configuration: defaults filled in, paths absolute, deeply frozen. `file` is where it came from, `sha256` that of its text, `files` the files that it names for reading. */
+export type Config = DeepReadonly<ConfigFile> & Readonly<{ file: string; sha256: string; files: readonly string[] }>
 
 const SQLITE = 'sqlite:'
 
@@ -51,8 +51,9 @@ export async function parseConfig(text: string, file: string): Promise<Config> {
     await checkWrites(config, report)
   }
   await checkFiles(wanted, report)
-  if (faults.length > 0 || config === undefined) throw new ConfigError(file, faults)
-  return deepFreeze({ ...config, file, sha256: hash('sha256', text) })
+  const files = wanted.filter(({ role }) => role === 'file' || role === 'secret').map(({ path }) => path)
+  if (faults.length > 0 || config === undefined) throw new ConfigError(file, faults, files)
+  return deepFreeze({ ...config, file, sha256: hash('sha256', text), files })
 }
 
 type Parsed = Readonly<{ document: Document; lines: LineCounter; faults: ConfigFault[] }>

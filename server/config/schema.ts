@@ -144,6 +144,10 @@ export const ConfigFile = closed(
     ),
     signatureFile: Type.Optional(filePath('made', 'Every record is also appended to this signature file, one write per package.')),
     limits: Limits,
+    reload: section(
+      { pollMs: Type.Integer({ minimum: 0, maximum: 3_600_000, default: 1_000, description: 'How often the configuration and the files that it names are looked at; what was changed is taken up, whole or not at all. 0: never, only SIGHUP reloads.' }) },
+      'Taking up changes while the server runs (docs/reload.md).',
+    ),
     shutdown: section({ deadlineMs: positive(30_000, 'How long running requests may take after SIGTERM.', 3_600_000) }, 'Stopping.'),
     log: section({ level: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent'], { type: 'string', default: 'info', description: 'Least severity that is logged.' }) }, 'The log, JSON lines on stderr.'),
   },

@@ -4,9 +4,10 @@ import type { ClientConfig } from '../config/schema.ts'
 import { SigningError } from '../errors.ts'
 import type { ClientIdentity } from '../identity/client.ts'
 import type { Caller } from '../operations/caller.ts'
-import { decide, type Denial, type Policy, type Resource } from '../policy/decide.ts'
+import { decide, type Denial, type Resource } from '../policy/decide.ts'
 import type { Standing } from '../policy/meters.ts'
 import type { Operation } from '../schemas/whoami.ts'
+import { liveOf } from './live.ts'
 import { enter, tellLimits, type LimitOptions } from './rate-limit.ts'
 
 declare module 'fastify' {
@@ -26,7 +27,7 @@ declare module 'fastify' {
   }
 }
 
-export type AuthenticateOptions = Readonly<{ policy: Policy; identify: (socket: TLSSocket) => ClientIdentity | undefined; clock: () => Date }> & LimitOptions
+export type AuthenticateOptions = Readonly<{ identify: (socket: TLSSocket) => ClientIdentity | undefined; clock: () => Date }> & LimitOptions
 
 /**
  * Decides on every request in the first hook, before a body is read: who is unknown, or may not do this, gets no further. A route
@@ -50,10 +51,11 @@ export function authenticate(app: FastifyInstance, options: AuthenticateOptions)
  * Sets the caller of a request, if it may do what it asks for, now, and has not used up its limits.
  * @throws SigningError `CLIENT_UNKNOWN`, `CLIENT_NOT_YET_VALID`, `CLIENT_EXPIRED`, `OPERATION_DENIED`, and what {@link enter} throws
  */
-export function admit(request: FastifyRequest, reply: FastifyReply, { policy, identify, clock, meters, fileBytes, bodyBytes }: AuthenticateOptions): void {
+export function admit(request: FastifyRequest, reply: FastifyReply, { identify, clock, meters, fileBytes, bodyBytes }: AuthenticateOptions): void {
+  const { policy } = liveOf(request)
   const identity = identify(request.raw.socket as TLSSocket)
-  const { operation } = request.routeOptions.config
   const at = clock()
+  const { operation } = request.routeOptions.config
   const resource: Resource = operation === undefined ? { kind: 'listed', at } : { kind: 'operation', operation, at }
   const decision = decide(policy, identity, resource)
   const { client } = decision

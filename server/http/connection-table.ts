@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import { networkOf } from './network-of.ts'
 
 /** Where a connection comes from. */
@@ -10,12 +11,14 @@ export type ConnectionTable = Readonly<{
   open(): number
   /** Takes a connection in. Returns how many from the same address have not finished their handshake, this one among them. */
   add(socket: Socket): number
-  /** From now on the connection is one that TLS has accepted. */
-  accept(socket: Socket): void
+  /** From now on the connection is one that TLS has accepted. Returns whether it may stay, where {@link judge} was called while its handshake ran. */
+  accept(socket: TLSSocket): boolean
   /** Where a connection comes, or came, from: a refused one is closed before it is reported. */
   peerOf(socket: Socket): Peer
-  /** Counts an answer as running until it is closed. */
-  begin(response: ServerResponse): void
+  /** Counts an answer as running until it is closed. Returns whether it may begin: not on a connection that is to end. */
+  begin(response: ServerResponse): boolean
+  /** Ends every connection that does not stand any more, one with running requests after them; returns how many. */
+  judge(stands: (socket: TLSSocket) => boolean): number
   /** Whether part of an answer is on its way, so that nothing else may be written. */
   isAnswering(socket: Socket): boolean
   /** Closes every connection on which no request runs. */
@@ -23,7 +26,7 @@ export type ConnectionTable = Readonly<{
   closeAll(): void
 }>
 
-type Connection = Readonly<{ peer: Peer; network: string; responses: Set<ServerResponse> }>
+type Connection = { readonly peer: Peer; readonly network: string; readonly responses: Set<ServerResponse>; tls?: TLSSocket; early?: (socket: TLSSocket) => boolean; ending?: true }
 
 export function createConnectionTable(): ConnectionTable {
   const open = new Set<Socket>()
@@ -45,12 +48,31 @@ export function createConnectionTable(): ConnectionTable {
       })
       return alike.size
     },
-    accept: (socket) => forget(strangers, find(socket).network, tcpOf(socket)),
+    accept: (socket) => {
+      const connection = find(socket)
+      forget(strangers, connection.network, tcpOf(socket))
+      connection.tls = socket
+      return connection.early?.(socket) ?? true
+    },
     peerOf: (socket) => find(socket).peer,
     begin: (response) => {
-      const { responses } = find(response.req.socket)
-      responses.add(response)
-      response.once('close', () => responses.delete(response))
+      const connection = find(response.req.socket)
+      if (connection.ending === true) return false
+      connection.responses.add(response)
+      response.once('close', () => {
+        connection.responses.delete(response)
+        if (connection.ending === true && connection.responses.size === 0) connection.tls?.destroySoon()
+      })
+      return true
+    },
+    judge: (stands) => {
+      const ending = [...open].map(find).filter((connection) => {
+        // A handshake under way may still go by what was in force when it began.
+        if (connection.tls === undefined) connection.early = stands
+        return connection.tls !== undefined && connection.ending !== true && !stands(connection.tls)
+      })
+      for (const connection of ending) end(connection)
+      return ending.length
     },
     isAnswering: (socket) => [...find(socket).responses].some(({ headersSent }) => headersSent),
     closeIdle: () => {
@@ -60,6 +82,12 @@ export function createConnectionTable(): ConnectionTable {
       for (const socket of open) socket.destroy()
     },
   }
+}
+
+function end(connection: Connection): void {
+  connection.ending = true
+  if (connection.responses.size === 0) connection.tls?.destroy()
+  for (const response of connection.responses) if (!response.headersSent) response.setHeader('connection', 'close')
 }
 
 function forget(strangers: Map<string, Set<Socket>>, network: string, socket: Socket): void {

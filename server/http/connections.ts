@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
@@ -25,7 +26,7 @@ export type ConnectionDeps = Readonly<{
   handler: (request: IncomingMessage, response: ServerResponse) => void
   tls: TlsOptions
   limits: Pick<LimitsConfig, ConnectionLimit | 'requestMs' | 'idleMs'>
-  policy: Policy
+  policy: () => Policy
   log: Pick<FastifyBaseLogger, 'info' | 'warn'>
   /** Told the reason when a TLS client is turned away, and the code when what arrived never became a request. */
   tlsClientFailed: (code: string | undefined) => void
@@ -42,6 +43,11 @@ export type Listener = Readonly<{
   listen(options: Readonly<{ host: string; port: number }>): Promise<AddressInfo>
   drain(): Promise<void>
   cut(): void
+  /**
+   * New connections go by `tls`, and nobody resumes a session from before. Connections stay open, but for those that do not stand any
+   * more: they end after their running requests. Returns how many.
+   */
+  renew(tls: TlsOptions, stands: (certificate: X509Certificate) => boolean): number
 }>
 
 /** How often Node looks for requests that take too long to arrive. */
@@ -74,6 +80,13 @@ export function createListener(name: ListenerName, deps: ConnectionDeps): Listen
       await port.refusals.close()
     },
     cut: () => table.closeAll(),
+    renew: (tls, stands) => {
+      server.setSecureContext(tls)
+      return table.judge((socket) => {
+        const certificate = socket.getPeerX509Certificate()
+        return certificate !== undefined && stands(certificate)
+      })
+    },
   }
 }
 
@@ -123,14 +136,15 @@ function turnDown({ address, port: from }: Peer, limit: ConnectionLimit, port: P
 
 function greet(socket: TLSSocket, port: Port): void {
   const { name, table, deps: { policy, log } } = port
-  table.accept(socket)
+  const stands = table.accept(socket)
   if (endIf(unfitness(socket, new Date()), socket, port)) return
   const identity = identityOf(socket)
-  const decision = decide(policy, identity, { kind: 'listed', at: new Date() })
+  const decision = decide(policy(), identity, { kind: 'listed', at: new Date() })
   const facts = { listener: name, ...table.peerOf(socket), client: decision.client?.name ?? null, spki: identity?.spkiSha256.slice(0, 16), resumed: socket.isSessionReused() }
   log.info(facts, 'client connected')
   const connected = performance.now()
   socket.once('close', () => log.info({ ...facts, durationMs: Math.round(performance.now() - connected) }, 'client disconnected'))
+  if (!stands) socket.destroy()
 }
 
 /** Closes a connection whose certificate is none of a client, or not any more. Returns whether it did. */
@@ -162,7 +176,7 @@ function serve(request: IncomingMessage, response: ServerResponse, port: Port): 
   const socket = request.socket as TLSSocket
   // What follows a request that was refused for its form may be its body, or not.
   if (port.over.has(socket) || endIf(outlived(socket, new Date()), socket, port)) return
-  port.table.begin(response)
+  if (!port.table.begin(response)) return
   const fault = framingFault(request)
   if (fault === undefined) return port.deps.handler(request, response)
   port.over.add(socket)

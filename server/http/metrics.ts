@@ -39,6 +39,8 @@ export interface Metrics {
   keysRead(ends: ReadonlyMap<string, Date>): void
   /** The TLS configuration was read (again). */
   validityRead(validity: Validity): void
+  /** A reload of the configuration was done, or refused. */
+  reloaded(result: 'done' | 'refused', at: Date): void
   /** The text exposition format, of media type {@link Metrics.contentType}. */
   text(): Promise<string>
   readonly contentType: string
@@ -64,6 +66,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     ...fileMetrics(registry),
     ...tlsMetrics(registry),
     ...keyMetrics(registry),
+    ...reloadMetrics(registry),
     text: () => registry.metrics(),
     contentType: registry.contentType,
     close: () => registry.clear(),
@@ -123,6 +126,19 @@ function tlsMetrics(registry: Registry): Pick<Metrics, 'tlsClientFailed' | 'conn
       expiry.set({ certificate: 'server' }, serverNotAfter.getTime() / 1000)
       expiry.set({ certificate: 'client_ca' }, clientCaNotAfter.getTime() / 1000)
       if (crlNextUpdate !== undefined) expiry.set({ certificate: 'crl' }, crlNextUpdate.getTime() / 1000)
+    },
+  }
+}
+
+function reloadMetrics(registry: Registry): Pick<Metrics, 'reloaded'> {
+  const registers = [registry]
+  const reloads = new Counter({ name: 'signing_reloads_total', help: 'Reloads of the configuration by result.', labelNames: ['result'], registers })
+  const last = new Gauge({ name: 'signing_last_reload_timestamp_seconds', help: 'When the configuration was reloaded last, with success; seconds since 1970, 0 before.', registers })
+  for (const result of ['done', 'refused']) reloads.inc({ result }, 0)
+  return {
+    reloaded: (result, at) => {
+      reloads.inc({ result })
+      if (result === 'done') last.set(at.getTime() / 1000)
     },
   }
 }

@@ -62,7 +62,7 @@ async function create(keyid: string, flags: FileFlags, origin: KeyOrigin, io: Ke
   io.complain([
     ...(config === undefined ? ['next: put the lines above under `keys` of the configuration, and'] : [`added to ${config}; next:`]),
     `  1. allow it to clients: "${keyid}" in their \`keys\``,
-    `  2. signing-server check-config --config ${config ?? 'FILE'}, and restart the server`,
+    `  2. signing-server check-config --config ${config ?? 'FILE'}, and look for "reloaded" in the log of the server (docs/reload.md)`,
     `  3. install ${files.publicKey.path} on the targets (docs/aix.md)`,
     ...(files.request === undefined ? [] : [`  4. send ${files.request.path} to your authority, and name what it issues as \`certificate\` of the key`]),
   ].map((line) => `${line}\n`).join(''))
@@ -97,7 +97,7 @@ function tellRotated({ notAfter, clients, made }: Rotated, { keyid, successor, c
   print(`${made?.text ?? ''}# key ${keyid} is retiring: it signs until ${notAfter}, beside its successor ${successor}\n`)
   complain([
     `changed ${config}${clients.length === 0 ? '' : `; ${successor} is allowed to ${clients.join(', ')}`}; next:`,
-    '  1. restart the server; from then on both keys sign, and the second signature stands in `also`',
+    '  1. look for "reloaded" in the log of the server (docs/reload.md); from then on both keys sign, and the second signature stands in `also`',
     `  2. install the public key of ${successor} on every target${made === undefined ? '' : `: ${made.files.publicKey.path}`} (docs/aix.md)`,
     `  3. when that is done, set \`state: retired\` for ${keyid}; it signs no more after ${notAfter} whatever is done`,
   ].map((line) => `${line}\n`).join(''))
@@ -113,7 +113,7 @@ function addRevoke(keys: Command, io: KeyCommandIo): void {
       const config = resolve(io.cwd, flags.config)
       const revokedAt = await revokeKey({ config, keyid, reason: flags.reason, now: new Date() })
       io.print(`# key ${keyid} is revoked since ${revokedAt}: ${flags.reason}\n`)
-      io.complain([`changed ${config}; next (docs/compromise.md):`, '  1. restart the server: only then it goes by this', `  2. sign report --keyid ${keyid} --out report.ndjson`, '  3. sign resign --from report.ndjson --keyid NEW', `  4. take the public key of ${keyid} off every target`].map((line) => `${line}\n`).join(''))
+      io.complain([`changed ${config}; next (docs/compromise.md):`, '  1. look for "reloaded" in the log of every server that has it: only then it goes by this', `  2. sign report --keyid ${keyid} --out report.ndjson`, '  3. sign resign --from report.ndjson --keyid NEW', `  4. take the public key of ${keyid} off every target`].map((line) => `${line}\n`).join(''))
     })
 }
 

@@ -6,6 +6,7 @@ import { abortSignal } from '../http/abort.ts'
 import { chooseMediaType } from '../http/accept.ts'
 import { callerOf } from '../http/authenticate.ts'
 import { idempotencyKey, REPLAYED, REPLAYED_HEADER, repeatableHeaders } from '../http/idempotency-key.ts'
+import { withLive, type Beside } from '../http/live.ts'
 import { allowTime } from '../http/patience.ts'
 import { isFinal, problemFromError, sendProblem } from '../http/problems.ts'
 import { problemResponses, type App } from '../http/route.ts'
@@ -22,7 +23,7 @@ import { BatchAnswer, SignAnswer, SignEvent, SignRequest } from '../schemas/sign
  * What the route needs beside the operation: the signal that ends running work, who is told of each outcome, and how long answers to
  * requests with an Idempotency-Key are kept.
  */
-export type SignRouteDeps = SignDeps & Readonly<{ stop: AbortSignal; observe: (request: FastifyRequest, outcome: Outcome) => void; idempotency: Readonly<{ keepMs: number }> }>
+export type SignRouteDeps = Beside<SignDeps> & Readonly<{ stop: AbortSignal; observe: (request: FastifyRequest, outcome: Outcome) => void; idempotency: Readonly<{ keepMs: number }> }>
 
 /** `POST /sign`: signs what the request names by path or by digest, or sends. */
 export function signRoute(app: App, deps: SignRouteDeps): void {
@@ -54,8 +55,9 @@ async function answer(request: FastifyRequest, reply: FastifyReply, deps: SignRo
   const input = inputOf(request)
   if ('upload' in input) allowTime(reply)
   const [caller, signal] = [callerOf(request), abortSignal(reply, deps.stop)]
-  if (key !== undefined) return await signOnce({ ...deps, isFinal }, caller, { input, attempt: { key, requestId: request.id } }, signal)
-  return { kind: 'run', run: await sign(deps, caller, input, signal), requestId: request.id, repeated: false }
+  const at = withLive(deps, request)
+  if (key !== undefined) return await signOnce({ ...at, isFinal }, caller, { input, attempt: { key, requestId: request.id } }, signal)
+  return { kind: 'run', run: await sign(at, caller, input, signal), requestId: request.id, repeated: false }
 }
 
 async function repeatProblem(reply: FastifyReply, { error, requestId }: Extract<Answered, { kind: 'problem' }>): Promise<FastifyReply> {

@@ -1,10 +1,11 @@
 import { callerOf } from '../http/authenticate.ts'
+import { withLive, type Beside } from '../http/live.ts'
 import { answer, NO_QUERY, problemResponses, type App } from '../http/route.ts'
 import { whoami, type WhoamiDeps } from '../operations/whoami.ts'
 import { Whoami } from '../schemas/whoami.ts'
 
 /** `GET /whoami`: who the server takes the client for. Every listed client may ask. */
-export function whoamiRoute(app: App, deps: WhoamiDeps): void {
+export function whoamiRoute(app: App, deps: Beside<WhoamiDeps>): void {
   const schema = {
     operationId: 'whoami',
     tags: ['client'],
@@ -13,5 +14,5 @@ export function whoamiRoute(app: App, deps: WhoamiDeps): void {
     querystring: NO_QUERY,
     response: { 200: answer(Whoami, 'The client.'), ...problemResponses('STORE_FAILED') },
   }
-  app.get('/whoami', { schema, config: { operation: 'whoami' } }, async (request) => await whoami(deps, callerOf(request)))
+  app.get('/whoami', { schema, config: { operation: 'whoami' } }, async (request) => await whoami(withLive(deps, request), callerOf(request)))
 }

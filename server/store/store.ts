@@ -81,14 +81,14 @@ export interface Catalogue {
   signedAmong(root: string, files: readonly Omit<SignedFile, 'root'>[]): Promise<ReadonlySet<string>>
 }
 
-/** What a server that starts is: its version, its configuration, and the SHA-256 of the public keys by keyid. */
-export type Started = Readonly<{ at: string; version: string; configurationSha256: string; keys: ReadonlyMap<string, string> }>
+/** What a server that starts is: its version, its configuration, and the SHA-256 of the public keys by keyid. Without a version it runs already, and takes this configuration up. */
+export type Started = Readonly<{ at: string; version?: string; configurationSha256: string; keys: ReadonlyMap<string, string> }>
 
 /** The tamper-evident log. Everything that is read here was committed. All throw SigningError `STORE_FAILED`. */
 export interface TamperLog {
   /** Appends an entry durably. @throws SigningError also `STORAGE_FULL` */
   append(entry: LogEntry): Promise<void>
-  /** Appends that a server starts, and its configuration and keys as far as they are not what the log says already. @throws SigningError also `STORAGE_FULL` */
+  /** Appends that a server starts, where it does, and its configuration and keys as far as they are not what the log says already. @throws SigningError also `STORAGE_FULL` */
   begin(started: Started): Promise<void>
   /** The newest state of the log, signed: a signed note. */
   checkpoint(): Promise<string>

@@ -8,7 +8,7 @@ import { test } from 'tap'
 const SERVER_ORDER: readonly (readonly string[])[] = [
   ['server/errors.ts', 'server/emit-file.ts', 'server/small-heap.ts'],
   ['server/schemas'],
-  ['server/config', 'server/threads'],
+  ['server/asn1', 'server/config', 'server/threads'],
   ['server/identity', 'server/roots'],
   ['server/policy', 'server/packages', 'server/keys', 'server/uploads'],
   ['server/signers', 'server/store'],
@@ -16,6 +16,9 @@ const SERVER_ORDER: readonly (readonly string[])[] = [
   ['server/http'],
   ['server/routes'],
   ['server/app.ts', 'server/admin.ts', 'server/stopping.ts'],
+  ['server/configured.ts'],
+  ['server/reload.ts'],
+  ['server/in-force.ts'],
   ['server/process.ts', 'server/worker-thread.ts', 'server/development', 'server/key-commands'],
   ['server/banner.ts', 'server/emit-openapi.ts'],
   ['server/command.ts', 'server/compile-cache.ts'],

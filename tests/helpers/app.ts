@@ -5,6 +5,7 @@ import pino from 'pino'
 import type { Test } from 'tap'
 import { buildApp, type AppDeps } from '../../server/app.ts'
 import type { ClientConfig } from '../../server/config/schema.ts'
+import { createLives, type Live } from '../../server/http/live.ts'
 import { logOptions } from '../../server/http/log.ts'
 import type { ClientIdentity } from '../../server/identity/client.ts'
 import { createInspector } from '../../server/packages/inspect.ts'
@@ -21,13 +22,16 @@ import { openedKey, rsaKeyPair, type RsaKeyPair } from './signables.ts'
 
 export type LogLine = Readonly<Record<string, unknown>>
 
+/** What the app stands on, and what is live in it, together. */
+export type TestDeps = Omit<AppDeps, 'lives'> & Live
+
 /** The app over real roots, keys, threads and a real catalogue, without TLS: who calls is what `identity` says. */
 export type TestApp = Readonly<{
   app: FastifyInstance
   folder: string
   root: string
   pair: RsaKeyPair
-  deps: AppDeps
+  deps: TestDeps
   lines: LogLine[]
   /** What the metrics were told of requests and files. */
   requests: unknown[]
@@ -48,8 +52,14 @@ export function clientNamed(name: string, more: Partial<ClientConfig> = {}): Cli
 
 let pair: RsaKeyPair | undefined
 
+/** Builds the app itself; whoever does closes it. */
+export async function buildTestApp(deps: TestDeps): Promise<FastifyInstance> {
+  const { policy, keyring, roots, inspector, dsb } = deps
+  return await buildApp({ ...deps, lives: createLives({ policy, keyring, roots, inspector, dsb }) })
+}
+
 /** Builds an app that is closed with the test. `change` replaces some of what it stands on. */
-export async function makeApp(test: Test, change: (deps: AppDeps) => Partial<AppDeps> = () => ({})): Promise<TestApp> {
+export async function makeApp(test: Test, change: (deps: TestDeps) => Partial<TestDeps> = () => ({})): Promise<TestApp> {
   const folder = realpathSync(test.testdir({}))
   const root = join(folder, 'nim')
   for (const name of ['nim', 'other']) mkdirSync(join(folder, name))
@@ -59,7 +69,7 @@ export async function makeApp(test: Test, change: (deps: AppDeps) => Partial<App
   const pool = createThreadPool({ module: WORKER_MODULE, size: 1, maxWaiting: 1000 })
   const store = await openTestStore(join(folder, 'signing.db'))
   const clock = () => NOW
-  const usual: AppDeps = {
+  const usual: TestDeps = {
     policy: [clientNamed('bot'), clientNamed('auditor', { allow: ['listFiles'] }), clientNamed('nobody', { allow: [], keys: [], roots: [] })],
     identify: () => identity,
     meters: createMeters({ nowMs: () => performance.now() }),
@@ -84,7 +94,7 @@ export async function makeApp(test: Test, change: (deps: AppDeps) => Partial<App
     log: pino(logOptions('info'), { write: (line: string) => void lines.push(JSON.parse(line) as LogLine) }),
   }
   const deps = { ...usual, ...change(usual) }
-  const app = await buildApp(deps)
+  const app = await buildTestApp(deps)
   test.teardown(async () => {
     await app.close()
     await store.close()

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import * as fc from 'fast-check'
 import t from 'tap'
 import { stringify } from 'yaml'
@@ -69,10 +69,12 @@ void t.test('a minimal configuration gets every default, absolute paths, and can
     limits: {
       fileBytes: 17_179_869_184, wholeFileBytes: 67_108_864, directoryEntries: 20_000, bodyBytes: 4_194_304, connections: 1000, handshakesPerAddress: 500, handshakeMs: 10_000, requestMs: 30_000, idleMs: 75_000, uploads: 8, waitingFiles: 512,
     },
+    reload: { pollMs: 1_000 },
     shutdown: { deadlineMs: 30_000 },
     log: { level: 'info' },
     file: FILE,
     sha256: hash('sha256', MINIMAL),
+    files: ['server.pem', 'server.key', 'ca.pem', '1001.pem'].map((name) => join(dirname(FILE), name)),
   } satisfies Record<string, unknown>)
   for (const value of [config, config.tls, config.roots, config.roots[0], config.clients[0]?.allow, config.limits]) t.ok(Object.isFrozen(value))
   t.throws(() => (config.clients as unknown as unknown[]).push({}), TypeError)
@@ -116,14 +118,14 @@ const FAULTS: readonly Row[] = [
   ['an empty file', { given: '', want: ['1: tls is missing', '1: roots is missing', '1: keys is missing', '1: clients is missing'] }],
   ['a scalar', { given: '42', want: ['1: must be a mapping'] }],
   ['a list', { given: '[]', want: ['1: must be a mapping'] }],
-  ['an unknown member at the top', { given: `${MINIMAL}\nport: 6000`, want: ['19: port: unknown member; known here are listen, admin, tls, roots, keys, signer, clients, formats, dsb, uploadDir, store, transparencyLog, idempotency, signatureFile, limits, shutdown, log'] }],
+  ['an unknown member at the top', { given: `${MINIMAL}\nport: 6000`, want: ['19: port: unknown member; known here are listen, admin, tls, roots, keys, signer, clients, formats, dsb, uploadDir, store, transparencyLog, idempotency, signatureFile, limits, reload, shutdown, log'] }],
   ['an unknown member of a section', { given: `${MINIMAL}listen:\n  prot: 1`, want: ['19: listen.prot: unknown member; known here are host, port, browserPort'] }],
   ['an unknown member of an item', { given: change('    path: packages', '    path: packages\n    recursive: true'), want: ['8: roots[0].recursive: unknown member; known here are name, path'] }],
   ['an unknown member of a variant', { given: change('kind: file', 'kind: file\n    pin: 1'), want: ['11: keys[0].pin: unknown member; known here are keyid, kind, path, passphraseFile, passphraseFd, installedPath, certificate, state, notBefore, notAfter, successor, revokedAt, revocationReason'] }],
   ['both ways to match', { given: change('{ san: "URI:urn:example:bot" }', '{ san: "URI:urn:example:bot", spkiSha256: "" }'), want: ['14: clients[0].match.spkiSha256: unknown member; known here are san'] }],
   ['an unknown member of the timestamp', { given: `${MINIMAL}signer: { kind: embedded, timestamp: { zone: UTC } }`, want: ['18: signer.timestamp.zone: unknown member; known here are syntax, source'] }],
-  ['__proto__', { given: `${MINIMAL}__proto__: { polluted: 1 }`, want: ['18: __proto__: unknown member; known here are listen, admin, tls, roots, keys, signer, clients, formats, dsb, uploadDir, store, transparencyLog, idempotency, signatureFile, limits, shutdown, log'] }],
-  ['a member with an odd name', { given: `${MINIMAL}"a\\nb": 1\n"": 1`, want: ['18: ["a\\nb"]', '19: [""]'].map((place) => `${place}: unknown member; known here are listen, admin, tls, roots, keys, signer, clients, formats, dsb, uploadDir, store, transparencyLog, idempotency, signatureFile, limits, shutdown, log`) }],
+  ['__proto__', { given: `${MINIMAL}__proto__: { polluted: 1 }`, want: ['18: __proto__: unknown member; known here are listen, admin, tls, roots, keys, signer, clients, formats, dsb, uploadDir, store, transparencyLog, idempotency, signatureFile, limits, reload, shutdown, log'] }],
+  ['a member with an odd name', { given: `${MINIMAL}"a\\nb": 1\n"": 1`, want: ['18: ["a\\nb"]', '19: [""]'].map((place) => `${place}: unknown member; known here are listen, admin, tls, roots, keys, signer, clients, formats, dsb, uploadDir, store, transparencyLog, idempotency, signatureFile, limits, reload, shutdown, log`) }],
   ['a missing member', { given: change('  key: server.key\n', ''), want: ['1: tls: key is missing'] }],
   ['an unknown kind of signer', { given: `${MINIMAL}signer: { kind: gpg }`, want: ['18: signer: must be { kind: embedded, … } or { kind: command, … }'] }],
   ['listeners of the wrong type', { given: `${MINIMAL}listen: 6000\nadmin: 6001`, want: ['18: listen: must be a mapping', '19: admin: must be a mapping'] }],

@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { connect as connectTcp, type AddressInfo, type Socket } from 'node:net'
@@ -16,7 +17,7 @@ import { eventually } from '../../helpers/processes.ts'
 
 const pki = await testPki()
 const BOT = pki.clients['release-bot']
-const POLICY: ConnectionDeps['policy'] = [{ name: 'bot', match: { san: 'URI:urn:example:release-bot' }, allow: [], keys: [], roots: [], digestOnly: false, resign: false, sees: 'own' }]
+const POLICY: ReturnType<ConnectionDeps['policy']> = [{ name: 'bot', match: { san: 'URI:urn:example:release-bot' }, allow: [], keys: [], roots: [], digestOnly: false, resign: false, sees: 'own' }]
 const LIMITS = { connections: 100, handshakesPerAddress: 100, requestMs: 30_000, idleMs: 5_000 }
 const REQUEST = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
 
@@ -31,7 +32,7 @@ async function openPort(test: Pick<typeof t, 'teardown'>, { limits, handshakeMs 
     handler,
     tls: tlsOptions({ cert: pki.server.cert, key: pki.server.key, clientCa: pki.server.ca, crl: pki.crl }, handshakeMs),
     limits: { ...LIMITS, ...limits },
-    policy: POLICY,
+    policy: () => POLICY,
     log: { info: log('info'), warn: log('warn') } as never,
     tlsClientFailed: (code) => failures.push(code),
     requestRefused: (code) => refusals.push(code),
@@ -389,7 +390,7 @@ void t.test('a fault of the listener is logged and ends nothing', async (t) => {
 })
 
 async function createListenerOn(port: number): Promise<AddressInfo> {
-  const listener = createListener('browser', { handler: answer, tls: {}, limits: LIMITS, policy: [], log: { info: () => undefined, warn: () => undefined } as never, tlsClientFailed: () => undefined, requestRefused: () => undefined, connectionRefused: () => undefined })
+  const listener = createListener('browser', { handler: answer, tls: {}, limits: LIMITS, policy: () => [], log: { info: () => undefined, warn: () => undefined } as never, tlsClientFailed: () => undefined, requestRefused: () => undefined, connectionRefused: () => undefined })
   return await listener.listen({ host: '127.0.0.1', port })
 }
 
@@ -398,6 +399,59 @@ void t.test('a connection table knows nothing of a connection it was not told of
   const socket = { remoteAddress: '192.0.2.1', remotePort: 7 } as Socket
   t.strictSame(table.peerOf(socket), { address: '192.0.2.1', port: 7 })
   t.equal(table.isAnswering(socket), false)
-  table.accept(socket)
+  table.accept(socket as TLSSocket)
   t.equal(table.open(), 0)
+})
+
+void t.test('connections that do not stand any more end after what runs, and begin nothing', async (t) => {
+  const [asked, answers]: [string[], ServerResponse[]] = [[], []]
+  const port = await openPort(t, {
+    handler: (request, response) => {
+      asked.push(request.url as string)
+      if (request.url === '/begun') response.write('hel')
+      answers.push(response)
+    },
+  })
+  const tls = tlsOptions({ cert: pki.server.cert, key: pki.server.key, clientCa: pki.server.ca, crl: pki.crl }, 5_000)
+  const [idle, asking, reading] = [talk(port), talk(port), talk(port)]
+  await Promise.all([idle, asking, reading].map(async ({ socket }) => await once(socket, 'secureConnect')))
+  asking.socket.write('GET /asked HTTP/1.1\r\nHost: x\r\n\r\n')
+  reading.socket.write('GET /begun HTTP/1.1\r\nHost: x\r\n\r\n')
+  await eventually(() => answers.length === 2 && port.lines.length === 3)
+  t.equal(port.listener.renew(tls, () => true), 0)
+  const seen: string[] = []
+  const refuseAll = (certificate: X509Certificate): boolean => {
+    seen.push(certificate.subject)
+    return false
+  }
+  t.equal(port.listener.renew(tls, refuseAll), 3)
+  t.equal(port.listener.renew(tls, refuseAll), 0, 'they end already')
+  t.strictSame(seen, ['CN=release-bot', 'CN=release-bot', 'CN=release-bot'])
+  await idle.ended
+  for (const { socket } of [asking, reading]) socket.write('GET /later HTTP/1.1\r\nHost: x\r\n\r\n')
+  await delay(30)
+  for (const response of answers) response.end('lo')
+  await Promise.all([asking.ended, reading.ended])
+  t.match(asking.text(), /^HTTP\/1\.1 200 OK\r\nconnection: close\r\n[^]*\r\n\r\nlo$/)
+  t.match(reading.text(), /^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n$/)
+  t.strictSame(asked.toSorted(), ['/asked', '/begun'])
+})
+
+void t.test('a handshake that began before is judged when it is over', async (t) => {
+  const port = await openPort(t)
+  const tls = tlsOptions({ cert: pki.server.cert, key: pki.server.key, clientCa: pki.server.ca, crl: pki.crl }, 5_000)
+  for (const [stands, want] of [[false, ''], [true, 'hello']] as const) {
+    const raw = connectTcp(port.port, '127.0.0.1')
+    await once(raw, 'connect')
+    await eventually(() => port.listener.connections() === 1)
+    t.equal(port.listener.renew(tls, () => stands), 0)
+    const { socket, text, ended } = talk(port, BOT, { socket: raw })
+    socket.write(REQUEST)
+    if (stands) await eventually(() => text().endsWith('hello'))
+    else await ended
+    t.ok(text().endsWith(want))
+    t.equal(text() === '', !stands)
+    socket.destroy()
+    await eventually(() => port.listener.connections() === 0)
+  }
 })

@@ -56,7 +56,7 @@ void t.test('watchExpiry tells of each key once for each notice that becomes due
   ])
   const told: ExpiryNotice[] = []
   let now = NOW
-  const watch = watchExpiry({ keyring, clock: () => now, tell: (notice) => told.push(notice), everyMs: 1 })
+  const watch = watchExpiry({ keyring: () => keyring, clock: () => now, tell: (notice) => told.push(notice), everyMs: 1 })
   t.teardown(() => watch.close())
   const first = { keyid: '1', endOf: 'key', endsAt: at(31).toISOString(), daysLeft: 31, notice: 90, successor: '2' }
   const ended = { keyid: '4', endOf: 'certificate', endsAt: at(-1).toISOString(), daysLeft: 0, notice: 0 }
@@ -70,5 +70,5 @@ void t.test('watchExpiry tells of each key once for each notice that becomes due
   now = at(30)
   await sleep(20)
   t.equal(told.length, 3, 'nothing after it was closed')
-  watchExpiry({ keyring: new Map(), clock: () => now, tell: () => t.fail('there is nothing to tell') }).close()
+  watchExpiry({ keyring: () => new Map(), clock: () => now, tell: () => t.fail('there is nothing to tell') }).close()
 })

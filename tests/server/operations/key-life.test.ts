@@ -2,11 +2,10 @@ import { createHash, generateKeyPairSync, sign as signWithNode } from 'node:cryp
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type Test } from 'tap'
-import { buildApp } from '../../../server/app.ts'
 import type { Key } from '../../../server/schemas/key.ts'
 import type { Warning } from '../../../server/schemas/sign.ts'
 import { OPERATIONS } from '../../../server/schemas/whoami.ts'
-import { clientNamed, makeApp } from '../../helpers/app.ts'
+import { clientNamed, buildTestApp, makeApp } from '../../helpers/app.ts'
 import { clientOf, problemIn, type Client } from '../../helpers/client.ts'
 import { startInProcess } from '../../helpers/in-process.ts'
 import { putPackage } from '../../helpers/packages.ts'
@@ -94,7 +93,7 @@ void test('of several signatures of the catalogue one counts whose key is not re
   for (const { keyid } of keys) t.equal((await app.inject({ method: 'POST', url: '/sign', payload: { digest, sizeBytes: 1, filename: 'x', keyid } })).statusCode, 200)
   const verifiedWhen = async (...revoked: readonly string[]) => {
     const keyring = new Map(keys.map((key) => [key.keyid, revoked.includes(key.keyid) ? { ...key, life: { state: 'revoked' as const } } : key]))
-    const later = await buildApp({ ...deps, keyring })
+    const later = await buildTestApp({ ...deps, keyring })
     t.teardown(async () => await later.close())
     return (await later.inject({ method: 'POST', url: '/verify', payload: { digest } })).json<object>()
   }
