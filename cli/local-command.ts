@@ -6,11 +6,6 @@ import { logVerifyCommand } from './log-verify.ts'
 import type { Bench } from './session.ts'
 import { verifyOfflineCommand } from './verify-offline.ts'
 
-/** Whether a command asks a server; the others read files of this machine alone. */
-export function needsServer({ operation, own }: Invocation): boolean {
-  return operation.operation !== '' && own['offline'] !== true
-}
-
 /**
  * Runs a command that needs no server.
  * @throws LocalFileError about the one file that it is about
