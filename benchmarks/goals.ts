@@ -9,6 +9,7 @@ import { directoryGrowth } from './goals/directory-growth.ts'
 import { durable } from './goals/durable.ts'
 import { fairness } from './goals/fairness.ts'
 import { groupCommit } from './goals/group-commit.ts'
+import { growth } from './goals/growth.ts'
 import { handshakes } from './goals/handshakes.ts'
 import { hello } from './goals/hello.ts'
 import { largeFiles } from './goals/large-files.ts'
@@ -23,5 +24,5 @@ import { upload } from './goals/upload.ts'
 /** Every benchmark, in the order of the table of goals; what has no goal comes last. */
 export const BENCHMARKS: readonly Benchmark[] = [
   directory, largeFiles, pathPerRequest, digestPerRequest, durable, groupCommit, original, opensslXargs, commandSigner, hello, handshakes, upload, bytesSlope, directoryGrowth, memory,
-  responsiveness, batch, fairness, commandLine, overload,
+  responsiveness, batch, fairness, commandLine, growth, overload,
 ]
