@@ -1,13 +1,11 @@
 import { resolve } from 'node:path'
 import { callCommand, checkForm } from './call.ts'
-import { checkCombination } from './combinations.ts'
+import { checkCombination, checkExport } from './combinations.ts'
 import { MAIN_WORD } from './command-table.ts'
 import { loadCredentials } from './credentials.ts'
 import { dsblkchkStatus, EXIT, type ExitStatus } from './exit-status.ts'
 import { explainConnection, explainFailure, explainLocal, explainStop } from './explain.ts'
-import { checkExport } from './export.ts'
 import { needsServer, type Invocation } from './invocation.ts'
-import { createKeeper } from './keep.ts'
 import type { Bench, Session } from './session.ts'
 import { formatAddress, resolveSettings, type Settings } from './settings.ts'
 import { signCommand, type SignWays } from './sign.ts'
@@ -37,7 +35,7 @@ type Ended = Readonly<{ exit: ExitStatus; early: boolean }>
 async function atServer({ invocation, settings, terminal, io }: Given): Promise<Ended> {
   const credentials = await loadCredentials(settings, io.platform)
   // After the checks, which need no undici.
-  const sdk = await import('../sdk/index.ts')
+  const sdk = await import('../sdk/core.ts')
   const address = formatAddress(settings)
   let connected = false
   const onConnect = () => {
@@ -79,7 +77,8 @@ async function command(session: Session, invocation: Invocation): Promise<ExitSt
   const path = typeof members['path'] === 'string' ? { path: resolve(cwd, members['path']) } : {}
   if (operation.word !== MAIN_WORD) return await callCommand(session, operation, { ...members, ...path })
   const { idempotencyKey } = own
-  const ways: SignWays = { keeper: createKeeper(session, own), ...(typeof idempotencyKey === 'string' ? { idempotencyKey } : {}) }
+  const keeper = own['attach'] === true || own['detach'] === true ? (await import('./keeper.ts')).createKeeper(session, own) : undefined
+  const ways: SignWays = { keeper, ...(typeof idempotencyKey === 'string' ? { idempotencyKey } : {}) }
   if (own['upload'] === true || own['digest'] === true) return await (await import('./sign-local.ts')).signLocal(session, invocation, ways)
   const keyid = settings.keyid === undefined ? {} : { keyid: settings.keyid }
   return await signCommand(session, { path: cwd, ...members, ...path, ...keyid }, ways)
@@ -96,13 +95,13 @@ function explain(error: unknown, { sdk, settings, terminal, io }: Omit<Session, 
 
 /** What needs no server needs no credentials either, and no undici. */
 async function onBench({ invocation, settings, terminal, io }: Given): Promise<Ended> {
-  const [sdk, { localCommand }] = await Promise.all([import('../sdk/local.ts'), import('./local-command.ts')])
-  const bench: Bench = { sdk, settings, terminal, io }
+  const [{ LocalFileError }, { localCommand }] = await Promise.all([import('../sdk/local-error.ts'), import('./local-command.ts')])
+  const bench: Bench = { settings, terminal, io }
   try {
     return { exit: await localCommand(bench, invocation), early: false }
   } catch (error) {
     if (io.signal.aborted) return { exit: explainStop(terminal, io.signal.reason as Stop), early: true }
-    if (!(error instanceof sdk.LocalFileError)) throw error
+    if (!(error instanceof LocalFileError)) throw error
     return { exit: explainLocal(terminal, invocation.files[0]!, error), early: true }
   }
 }
