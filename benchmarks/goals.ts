@@ -9,6 +9,7 @@ import { directoryGrowth } from './goals/directory-growth.ts'
 import { durable } from './goals/durable.ts'
 import { fairness } from './goals/fairness.ts'
 import { groupCommit } from './goals/group-commit.ts'
+import { growth } from './goals/growth.ts'
 import { handshakes } from './goals/handshakes.ts'
 import { hello } from './goals/hello.ts'
 import { largeFiles } from './goals/large-files.ts'
@@ -17,6 +18,7 @@ import { opensslXargs } from './goals/openssl-xargs.ts'
 import { original } from './goals/original.ts'
 import { overload } from './goals/overload.ts'
 import { pathPerRequest } from './goals/path-per-request.ts'
+import { pkcs11 } from './goals/pkcs11.ts'
 import { responsiveness } from './goals/responsiveness.ts'
 import { threads } from './goals/threads.ts'
 import { upload } from './goals/upload.ts'
@@ -24,5 +26,5 @@ import { upload } from './goals/upload.ts'
 /** Every benchmark, in the order of the table of goals; what has no goal comes last. */
 export const BENCHMARKS: readonly Benchmark[] = [
   directory, largeFiles, pathPerRequest, digestPerRequest, durable, groupCommit, original, opensslXargs, commandSigner, hello, handshakes, upload, bytesSlope, directoryGrowth, memory,
-  responsiveness, batch, fairness, commandLine, threads, overload,
+  responsiveness, pkcs11, batch, fairness, commandLine, threads, growth, overload,
 ]

@@ -1,4 +1,5 @@
 import type { Invocation } from './invocation.ts'
+import type { Io } from './terminal.ts'
 import { UsageError } from './usage-error.ts'
 
 /** A rule of flags that do not go together, or not without each other: what it says when it is broken. */
@@ -73,4 +74,17 @@ function resignRules({ own }: Facts): readonly Rule[] {
 
 function proofRules({ own }: Facts): readonly Rule[] {
   return [{ broken: own['logKey'] === undefined, says: 'say the public key of the log: --log-key KEY or FILE; `sign log key` prints it' }]
+}
+
+const BINARY: ReadonlySet<unknown> = new Set(['sig', 'dsb'])
+
+/**
+ * Refuses bytes that would go to a terminal, and forms of an answer that a file does not have, before anything is asked.
+ * @throws UsageError
+ */
+export function checkExport({ operation, members, own, settings }: Invocation, { stdout }: Pick<Io, 'stdout'>): void {
+  if (operation.operation === 'exportSignature' && BINARY.has(members['form']) && own['output'] === undefined && stdout.isTTY === true) {
+    throw new UsageError([`the form ${String(members['form'])} is binary and no text for a terminal`], ['write it to a file with --output, or into a pipe'])
+  }
+  if (operation.operation === 'exportKey' && settings['output'] !== undefined) throw new UsageError(['--output does not go with --form: what comes is a file, as it is'])
 }

@@ -1,4 +1,5 @@
 import type { DescribedFile } from '../sdk/index.ts'
+import { describeFile } from '../sdk/local.ts'
 import { EXIT, type ExitStatus } from './exit-status.ts'
 import { hintLine } from './explain.ts'
 import { failureOf } from './failure.ts'
@@ -14,11 +15,11 @@ import type { Bench } from './session.ts'
  * Returns `notSigned` when there was one.
  * @throws UsageError for a pattern that matches nothing
  */
-export async function inspectCommand({ sdk, settings, terminal, io }: Bench, { files: names }: Invocation): Promise<ExitStatus> {
+export async function inspectCommand({ settings, terminal, io }: Bench, { files: names }: Invocation): Promise<ExitStatus> {
   const files = await expandFiles(names, io.cwd)
   const described: Inspected[] = []
   let failures = 0
-  const look = async ({ name, path }: LocalFile, signal: AbortSignal) => ({ name, found: await sdk.describeFile(path, { signal }).catch((error: unknown) => failureOf(error) ?? Promise.reject(error as Error)) })
+  const look = async ({ name, path }: LocalFile, signal: AbortSignal) => ({ name, found: await describeFile(path, { signal }).catch((error: unknown) => failureOf(error) ?? Promise.reject(error as Error)) })
   // One after the other, in the order in which they were named.
   for await (const { name, found } of inFlight(files, { limit: 1, signal: io.signal }, look)) {
     if ('code' in found) {

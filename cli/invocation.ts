@@ -65,3 +65,8 @@ function flagValue({ name, type, choices }: CommandValue, given: unknown): Value
   if (typeof given === 'string' && /^\d{1,9}$/.test(given)) return Number(given)
   throw new UsageError([`${flagName(name)}: expected a number, got '${String(given)}'`])
 }
+
+/** Whether a command asks a server; the others read files of this machine alone. */
+export function needsServer({ operation, own }: Invocation): boolean {
+  return operation.operation !== '' && own['offline'] !== true
+}

@@ -1,15 +1,11 @@
 import { resolve } from 'node:path'
+import { detachDsb } from '../sdk/local.ts'
 import { EXIT, type ExitStatus } from './exit-status.ts'
 import { inspectCommand } from './inspect.ts'
 import type { Invocation } from './invocation.ts'
 import { logVerifyCommand } from './log-verify.ts'
 import type { Bench } from './session.ts'
 import { verifyOfflineCommand } from './verify-offline.ts'
-
-/** Whether a command asks a server; the others read files of this machine alone. */
-export function needsServer({ operation, own }: Invocation): boolean {
-  return operation.operation !== '' && own['offline'] !== true
-}
 
 /**
  * Runs a command that needs no server.
@@ -28,10 +24,10 @@ export async function localCommand(bench: Bench, invocation: Invocation): Promis
   }
 }
 
-async function detachCommand({ sdk, terminal, io }: Bench, { files, own }: Invocation): Promise<ExitStatus> {
+async function detachCommand({ terminal, io }: Bench, { files, own }: Invocation): Promise<ExitStatus> {
   const output = own['output']
   const destination = typeof output === 'string' ? { output: resolve(io.cwd, output) } : { inPlace: true as const }
-  const { path, block } = await sdk.detachDsb(resolve(io.cwd, files[0]!), { ...destination, signal: io.signal })
+  const { path, block } = await detachDsb(resolve(io.cwd, files[0]!), { ...destination, signal: io.signal })
   terminal.note(`detached a block of ${block.length} bytes: ${path}`)
   return EXIT.done
 }

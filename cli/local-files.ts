@@ -17,8 +17,12 @@ export async function expandFiles(names: readonly string[], cwd: string): Promis
   const expanded = await Promise.all(names.map(async (name) => ((await isThere(resolve(cwd, name))) || !PATTERN.test(name) ? [name] : await matching(name, cwd))))
   const without = names.filter((_, place) => expanded[place]!.length === 0)
   if (without.length > 0) throw new UsageError(without.map((pattern) => `no file matches '${pattern}'`))
-  const files = expanded.flat().map((name) => ({ name, path: resolve(cwd, name) }))
-  return files.filter(({ path }, place) => files.findIndex((file) => file.path === path) === place)
+  const files = new Map<string, LocalFile>()
+  for (const name of expanded.flat()) {
+    const path = resolve(cwd, name)
+    if (!files.has(path)) files.set(path, { name, path })
+  }
+  return [...files.values()]
 }
 
 async function matching(pattern: string, cwd: string): Promise<readonly string[]> {

@@ -1,4 +1,5 @@
 import type { AuditFinding, LogAuditReport } from '../sdk/index.ts'
+import { auditLog } from '../sdk/log-audit.ts'
 import { startCounter } from './counter.ts'
 import { EXIT, type ExitStatus } from './exit-status.ts'
 import type { Invocation } from './invocation.ts'
@@ -15,22 +16,22 @@ import { formatAddress } from './settings.ts'
  * @throws UsageError for a key or a kept state that cannot be used; LocalFileError; ProblemError, ConnectionError
  */
 export async function auditCommand(session: Session, { own }: Invocation): Promise<ExitStatus> {
-  const { client, sdk, settings, io } = session
+  const { client, settings, io } = session
   const kept = await loadLogState(settings, io)
   const logKey = await trustedKey(session, kept, own['logKey'])
   const counter = startCounter(session)
-  const report = await sdk.auditLog({
+  const report = await auditLog({
     client, logKey, previous: kept.state?.checkpoint, signal: io.signal,
     onProgress: ({ stage, done, total }) => counter.show(stage === 'database' ? 'the server compares its database' : `${done} of ${total} ${stage}`),
   }).finally(counter.stop)
-  if (isSoundLog(report)) await saveLogState(kept.path, { logKey, checkpoint: report.checkpoint!, seenAt: new Date().toISOString() }, sdk)
+  if (isSoundLog(report)) await saveLogState(kept.path, { logKey, checkpoint: report.checkpoint!, seenAt: new Date().toISOString() })
   await print(session, report, kept)
   return report.intact ? EXIT.done : EXIT.notSigned
 }
 
 async function trustedKey(session: Session, { state }: KeptState, given: unknown): Promise<string> {
   const { client, settings, terminal, io } = session
-  if (typeof given === 'string') return await readLogKeyFlag(session, given)
+  if (typeof given === 'string') return await readLogKeyFlag(session.io, given)
   if (state !== undefined) return state.logKey
   const logKey = await client.getLogKey({ signal: io.signal })
   terminal.line(`trusted on first use: the log of ${formatAddress(settings)} has the key ${logKey}`)

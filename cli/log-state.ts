@@ -1,6 +1,6 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
-import type { Session } from './session.ts'
+import { LocalFileError, placeFile } from '../sdk/local.ts'
 import type { Settings } from './settings.ts'
 import type { Io } from './terminal.ts'
 import { UsageError } from './usage-error.ts'
@@ -43,7 +43,7 @@ function parsed(text: string): Readonly<Record<string, unknown>> | undefined {
 }
 
 /** Keeps what was seen: the old state is there until the new one is complete. @throws LocalFileError `FILE_UNWRITABLE` */
-export async function saveLogState(path: string, state: LogState, { placeFile, LocalFileError }: Session['sdk']): Promise<void> {
+export async function saveLogState(path: string, state: LogState): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
     throw new LocalFileError('FILE_UNWRITABLE', `the directory ${dirname(path)} cannot be made (${cause.code})`, { cause })
   })

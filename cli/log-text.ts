@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { writeNewFile } from '../sdk/local.ts'
 import { EXIT, type ExitStatus } from './exit-status.ts'
 import type { Invocation } from './invocation.ts'
 import { jsonDocument, jsonLine } from './output.ts'
@@ -28,14 +29,14 @@ async function printText({ settings: { output }, terminal }: Session, value: obj
  * Writes a tile or a bundle of the log, as it is, to stdout or where `--output` says; there only under a new name.
  * @throws LocalFileError `FILE_EXISTS`, `FILE_UNWRITABLE`; ProblemError, ConnectionError
  */
-export async function tileCommand({ client, terminal, io, sdk }: Session, { members, own }: Invocation): Promise<ExitStatus> {
+export async function tileCommand({ client, terminal, io }: Session, { members, own }: Invocation): Promise<ExitStatus> {
   const bytes = await client.getTile({ tile: String(members['tile']) }, { signal: io.signal })
   if (typeof own['output'] !== 'string') {
     await terminal.bytes(bytes)
     return EXIT.done
   }
   const path = resolve(io.cwd, own['output'])
-  await sdk.writeNewFile(path, bytes)
+  await writeNewFile(path, bytes)
   terminal.note(`written: ${path}`)
   return EXIT.done
 }

@@ -16,7 +16,7 @@ import type { Bench } from './session.ts'
  */
 export async function logVerifyCommand(bench: Bench, { files: names, own }: Invocation): Promise<ExitStatus> {
   const { settings: { output }, terminal, io } = bench
-  const logKey = await readLogKeyFlag(bench, String(own['logKey']))
+  const logKey = await readLogKeyFlag(io, String(own['logKey']))
   const files = await expandFiles(names, io.cwd)
   const proofs: object[] = []
   const count = { all: 0, proven: 0 }

@@ -5,7 +5,10 @@
 const [major, minor] = process.versions.node.split('.').map(Number) as [number, number]
 
 if (major > 24 || (major === 24 && minor >= 2)) {
-  import('./run.ts').then(({ runProcess }) => runProcess()).catch((error: unknown) => {
+  import('./compile-cache.ts').then(({ keepCompiled }) => {
+    keepCompiled(import.meta.url)
+    return import('./run.ts')
+  }).then(({ runProcess }) => runProcess()).catch((error: unknown) => {
     process.exitCode = 70
     console.error(error)
   })

@@ -1,4 +1,4 @@
-import type * as SdkModule from '../sdk/index.ts'
+import type * as SdkModule from '../sdk/core.ts'
 import type { SignAnswer, SignatureRecord, SignedEvent, SignEvent, Signature, SkipReason } from '../sdk/index.ts'
 import type { Failure } from './failure.ts'
 import { printable } from './printable.ts'
@@ -16,7 +16,7 @@ export type Layout = 'directory' | 'file' | 'list'
 /** The first event of a run. */
 export type ListingEvent = Extract<SignEvent, { event: 'listing' }>
 
-/** The SDK, which knows the byte format of signature files. */
+/** The core of the SDK, which knows the byte format of signature files. */
 export type Sdk = typeof SdkModule
 
 /** What a form needs to know beside the events. */

@@ -1,25 +1,15 @@
 import { resolve } from 'node:path'
 import { callCommand, checkForm } from './call.ts'
-import { checkCombination } from './combinations.ts'
+import { checkCombination, checkExport } from './combinations.ts'
 import { MAIN_WORD } from './command-table.ts'
 import { loadCredentials } from './credentials.ts'
 import { dsblkchkStatus, EXIT, type ExitStatus } from './exit-status.ts'
 import { explainConnection, explainFailure, explainLocal, explainStop } from './explain.ts'
-import { checkExport, exportCommand } from './export.ts'
-import type { Invocation } from './invocation.ts'
-import { findSignaturesCommand } from './find-signatures.ts'
-import { createKeeper } from './keep.ts'
-import { localCommand, needsServer } from './local-command.ts'
-import { auditCommand } from './log-audit.ts'
-import { checkpointCommand, logKeyCommand, tileCommand } from './log-text.ts'
-import { reportCommand } from './report.ts'
-import { resignCommand } from './resign.ts'
+import { needsServer, type Invocation } from './invocation.ts'
 import type { Bench, Session } from './session.ts'
 import { formatAddress, resolveSettings, type Settings } from './settings.ts'
 import { signCommand, type SignWays } from './sign.ts'
-import { signLocal } from './sign-local.ts'
 import { createTerminal, type Io, type Stop, type Terminal } from './terminal.ts'
-import { verifyCommand } from './verify.ts'
 
 /**
  * Does what was asked for, over one connection where a server is needed, and returns the exit status. The path of an argument starts at
@@ -45,7 +35,7 @@ type Ended = Readonly<{ exit: ExitStatus; early: boolean }>
 async function atServer({ invocation, settings, terminal, io }: Given): Promise<Ended> {
   const credentials = await loadCredentials(settings, io.platform)
   // After the checks, which need no undici.
-  const sdk = await import('../sdk/index.ts')
+  const sdk = await import('../sdk/core.ts')
   const address = formatAddress(settings)
   let connected = false
   const onConnect = () => {
@@ -61,29 +51,36 @@ async function atServer({ invocation, settings, terminal, io }: Given): Promise<
   return ended
 }
 
-/** The commands that do more than call an operation and print its answer. */
-const COMMANDS_OF_THEIR_OWN: Readonly<Record<string, (session: Session, invocation: Invocation) => Promise<ExitStatus>>> = {
-  verify: verifyCommand,
-  report: reportCommand,
-  resign: resignCommand,
-  'log audit': auditCommand,
-  'log checkpoint': checkpointCommand,
-  'log key': logKeyCommand,
-  'log tile': tileCommand,
+type Perform = (session: Session, invocation: Invocation) => Promise<ExitStatus>
+
+/** The commands that do more than call an operation and print its answer; each is loaded when it is asked for. */
+const COMMANDS_OF_THEIR_OWN: Readonly<Record<string, () => Promise<Perform>>> = {
+  verify: async () => (await import('./verify.ts')).verifyCommand,
+  report: async () => (await import('./report.ts')).reportCommand,
+  resign: async () => (await import('./resign.ts')).resignCommand,
+  'log audit': async () => (await import('./log-audit.ts')).auditCommand,
+  'log checkpoint': async () => (await import('./log-text.ts')).checkpointCommand,
+  'log key': async () => (await import('./log-text.ts')).logKeyCommand,
+  'log tile': async () => (await import('./log-text.ts')).tileCommand,
 }
 
-const OPERATIONS_OF_THEIR_OWN: typeof COMMANDS_OF_THEIR_OWN = { exportSignature: exportCommand, exportKey: exportCommand, findSignatures: findSignaturesCommand }
+const OPERATIONS_OF_THEIR_OWN: typeof COMMANDS_OF_THEIR_OWN = {
+  exportSignature: async () => (await import('./export.ts')).exportCommand,
+  exportKey: async () => (await import('./export.ts')).exportCommand,
+  findSignatures: async () => (await import('./find-signatures.ts')).findSignaturesCommand,
+}
 
 async function command(session: Session, invocation: Invocation): Promise<ExitStatus> {
   const { settings, io: { cwd } } = session
   const { operation, members, own } = invocation
-  const perform = COMMANDS_OF_THEIR_OWN[operation.word] ?? OPERATIONS_OF_THEIR_OWN[operation.operation]
-  if (perform !== undefined) return await perform(session, invocation)
+  const load = COMMANDS_OF_THEIR_OWN[operation.word] ?? OPERATIONS_OF_THEIR_OWN[operation.operation]
+  if (load !== undefined) return await (await load())(session, invocation)
   const path = typeof members['path'] === 'string' ? { path: resolve(cwd, members['path']) } : {}
   if (operation.word !== MAIN_WORD) return await callCommand(session, operation, { ...members, ...path })
   const { idempotencyKey } = own
-  const ways: SignWays = { keeper: createKeeper(session, own), ...(typeof idempotencyKey === 'string' ? { idempotencyKey } : {}) }
-  if (own['upload'] === true || own['digest'] === true) return await signLocal(session, invocation, ways)
+  const keeper = own['attach'] === true || own['detach'] === true ? (await import('./keeper.ts')).createKeeper(session, own) : undefined
+  const ways: SignWays = { keeper, ...(typeof idempotencyKey === 'string' ? { idempotencyKey } : {}) }
+  if (own['upload'] === true || own['digest'] === true) return await (await import('./sign-local.ts')).signLocal(session, invocation, ways)
   const keyid = settings.keyid === undefined ? {} : { keyid: settings.keyid }
   return await signCommand(session, { path: cwd, ...members, ...path, ...keyid }, ways)
 }
@@ -99,13 +96,13 @@ function explain(error: unknown, { sdk, settings, terminal, io }: Omit<Session, 
 
 /** What needs no server needs no credentials either, and no undici. */
 async function onBench({ invocation, settings, terminal, io }: Given): Promise<Ended> {
-  const sdk = await import('../sdk/local.ts')
-  const bench: Bench = { sdk, settings, terminal, io }
+  const [{ LocalFileError }, { localCommand }] = await Promise.all([import('../sdk/local-error.ts'), import('./local-command.ts')])
+  const bench: Bench = { settings, terminal, io }
   try {
     return { exit: await localCommand(bench, invocation), early: false }
   } catch (error) {
     if (io.signal.aborted) return { exit: explainStop(terminal, io.signal.reason as Stop), early: true }
-    if (!(error instanceof sdk.LocalFileError)) throw error
+    if (!(error instanceof LocalFileError)) throw error
     return { exit: explainLocal(terminal, invocation.files[0]!, error), early: true }
   }
 }

@@ -1,5 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises'
 import type { Proven, Signature } from '../sdk/index.ts'
+import { verifyProof, verifyReceipt } from '../sdk/local.ts'
 import { fileFailure, type Failure } from './failure.ts'
 import { linesOf } from './lines.ts'
 import type { LocalFile } from './local-files.ts'
@@ -20,11 +21,11 @@ const PROOF_HEAD = 'c2sp.org/tlog-proof@'
  * Yields what every proof in a file shows: a `.tlog-proof`; or each signature, by its receipt, of a JSON document or of NDJSON lines as the API
  * and this command line write them. In flat memory, but for a document.
  */
-export async function* proofsOf({ sdk, io }: Bench, file: LocalFile, logKey: string): AsyncGenerator<FileProof | Failure, void, undefined> {
+export async function* proofsOf({ io }: Bench, file: LocalFile, logKey: string): AsyncGenerator<FileProof | Failure, void, undefined> {
   const unproven = (reason: string, detail: string): FileProof => ({ name: file.name, proven: { valid: false, reason, detail } })
   try {
     await using handle = await open(file.path)
-    if ((await headOf(handle)) === PROOF_HEAD) return yield { name: file.name, proven: sdk.verifyProof(await handle.readFile(), logKey) }
+    if ((await headOf(handle)) === PROOF_HEAD) return yield { name: file.name, proven: verifyProof(await handle.readFile(), logKey) }
     let count = 0
     for await (const value of valuesOf(handle)) {
       io.signal.throwIfAborted()
@@ -33,7 +34,7 @@ export async function* proofsOf({ sdk, io }: Bench, file: LocalFile, logKey: str
       if (promised !== undefined && promised !== count) yield unproven('INCOMPLETE', `the report says that it has ${promised} signatures, and it has ${count}`)
       for (const found of signaturesIn(value)) {
         count += 1
-        yield { name: found.name, proven: prove(sdk, found, logKey) }
+        yield { name: found.name, proven: prove(found, logKey) }
       }
     }
     if (count === 0) yield unproven('NO_RECEIPT', 'there is no signature in it')
@@ -96,7 +97,7 @@ function withAlso(found: Found): readonly Found[] {
   return [found, ...(Array.isArray(also) ? also.map((signature: unknown) => ({ ...found, signature })) : [])]
 }
 
-function prove({ verifyReceipt }: Bench['sdk'], { signature, client }: Found, logKey: string): Proven | Unproven {
+function prove({ signature, client }: Found, logKey: string): Proven | Unproven {
   if (!hasReceipt(signature)) return { valid: false, reason: 'NO_RECEIPT', detail: 'the signature has no receipt' }
   const proven = verifyReceipt(signature, logKey)
   if (!proven.valid || client === undefined || proven.entry.client === client) return proven

@@ -2,6 +2,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { access } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { FindSignaturesRequest } from '../sdk/index.ts'
+import { placeFile } from '../sdk/local.ts'
 import { startCounter } from './counter.ts'
 import { EXIT, type ExitStatus } from './exit-status.ts'
 import type { Invocation } from './invocation.ts'
@@ -18,7 +19,7 @@ type Filters = FindSignaturesRequest
  * @throws UsageError for a file that is there already; LocalFileError `FILE_UNWRITABLE`; ProblemError, ConnectionError
  */
 export async function reportCommand(session: Session, { members, own }: Invocation): Promise<ExitStatus> {
-  const { terminal, io, sdk } = session
+  const { terminal, io } = session
   const filters = members as Filters
   if (typeof own['out'] !== 'string') {
     const count = await writeLines(session, filters, terminal.out)
@@ -28,7 +29,7 @@ export async function reportCommand(session: Session, { members, own }: Invocati
   const path = resolve(io.cwd, own['out'])
   if (await access(path).then(() => true, () => false)) throw new UsageError([`${path} is there already`], ['name another file, or remove it'])
   let count = 0
-  await sdk.placeFile(path, { over: false, write: async (handle) => void (count = await writeLines(session, filters, writer(handle))) })
+  await placeFile(path, { over: false, write: async (handle) => void (count = await writeLines(session, filters, writer(handle))) })
   await terminal.out(`${summary(count, filters)}\n`)
   terminal.note(`written: ${path}`)
   return EXIT.done

@@ -1,4 +1,5 @@
 import type { KeyOptions, Signature, SignAnswer } from '../sdk/index.ts'
+import { describeFile } from '../sdk/local.ts'
 import { SEVERAL_REQUESTS } from './combinations.ts'
 import type { ExitStatus } from './exit-status.ts'
 import { failureOf } from './failure.ts'
@@ -58,9 +59,9 @@ function onlySignature({ signatures }: SignAnswer): Signature | undefined {
 }
 
 async function* digestEvents(session: Session, { files, limit, key, anew }: LocalRun): AsyncGenerator<RunEvent, void, undefined> {
-  const { io, sdk } = session
+  const { io } = session
   const describe = async ({ name, path }: LocalFile, signal: AbortSignal): Promise<Described | RunEvent> => {
-    const found = await sdk.describeFile(path, { signal }).catch((error: unknown) => failed(name, error))
+    const found = await describeFile(path, { signal }).catch((error: unknown) => failed(name, error))
     if ('event' in found) return found
     return found.format === 'toc' ? tableOfContents(name) : { name, found }
   }

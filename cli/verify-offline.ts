@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { SignatureFile, SignatureForm } from '../sdk/index.ts'
+import { guessForm, LocalFileError, verifyOffline } from '../sdk/local.ts'
 import { DSBLKCHK, EXIT, type ExitStatus } from './exit-status.ts'
 import { failureOf, type Failure } from './failure.ts'
 import type { Invocation } from './invocation.ts'
@@ -14,14 +15,14 @@ import { verificationOutput, type Verified } from './verification-text.ts'
  * @throws UsageError for a key or a signature that cannot be used, or a pattern that matches nothing
  */
 export async function verifyOfflineCommand(bench: Bench, invocation: Invocation): Promise<ExitStatus> {
-  const { sdk, settings: { key }, io: { signal } } = bench
+  const { settings: { key }, io: { signal } } = bench
   const publicKeyPem = await readNamed('public key', key.value)
   const signature = await readSignature(bench, invocation)
   const check = async (path: string) => {
     try {
-      return await sdk.verifyOffline({ file: path, publicKeyPem, signature, signal })
+      return await verifyOffline({ file: path, publicKeyPem, signature, signal })
     } catch (error) {
-      if (error instanceof sdk.LocalFileError && error.code === 'KEY_UNUSABLE') throw new UsageError([`the public key ${key.value}: ${error.detail}`], [error.hint])
+      if (error instanceof LocalFileError && error.code === 'KEY_UNUSABLE') throw new UsageError([`the public key ${key.value}: ${error.detail}`], [error.hint])
       throw error
     }
   }
@@ -67,10 +68,10 @@ function unjudged({ status }: Failure): ExitStatus {
  * Returns the signature that `--signature` names; undefined without it.
  * @throws UsageError when it cannot be read, or nobody says what it is
  */
-export async function readSignature({ sdk, io }: Bench, { own }: Invocation): Promise<SignatureFile | undefined> {
+export async function readSignature({ io }: Bench, { own }: Invocation): Promise<SignatureFile | undefined> {
   if (typeof own['signature'] !== 'string') return undefined
   const bytes = await readNamed('signature', resolve(io.cwd, own['signature']))
-  const form = (own['form'] as SignatureForm | undefined) ?? sdk.guessForm(bytes)
+  const form = (own['form'] as SignatureForm | undefined) ?? guessForm(bytes)
   if (form === undefined) throw new UsageError([`${own['signature']}: its content does not tell what it is`], ['say it with --form: record, sig, dsb or dsc'])
   return { form, bytes }
 }

@@ -1,5 +1,6 @@
 import { basename, resolve } from 'node:path'
 import type { DescribedFile, GivenSignature, OfflineVerification, SignatureFile, Verification } from '../sdk/index.ts'
+import { examineFile, givenSignature, isRecordOf, LocalFileError } from '../sdk/local.ts'
 import type { ExitStatus } from './exit-status.ts'
 import { failureOf } from './failure.ts'
 import type { Invocation } from './invocation.ts'
@@ -16,7 +17,7 @@ export async function verifyCommand(session: Session, invocation: Invocation): P
   const { client, io: { signal } } = session
   const { own } = invocation
   const signature = await readSignature(session, invocation)
-  const given = signature === undefined ? undefined : session.sdk.givenSignature(signature)
+  const given = signature === undefined ? undefined : givenSignature(signature)
   if (own['upload'] === true) return await verifyFiles(session, invocation, async ({ name, path }) => ({ name, verification: await client.verifyUpload({ file: path, signature: given }, { signal }) }))
   // What is at the end of a file shows only where the file is, so the block is looked for on this side.
   if (own['digest'] === true || own['dsblkchk'] === true) {
@@ -43,21 +44,21 @@ async function verifyPath(session: Session, { files }: Invocation, signature: Gi
 type DigestRequest = Readonly<{ path: string; signature: SignatureFile | undefined; blockOnly: boolean }>
 
 /** Sends the digest of a local file and its signature: the one that was given, else the block at its end, else none, and the catalogue is meant. */
-async function verifyDigest({ client, sdk, io: { signal } }: Session, { path, signature, blockOnly }: DigestRequest): Promise<Verification | OfflineVerification> {
-  const found = await examine(sdk, path, signal)
+async function verifyDigest({ client, io: { signal } }: Session, { path, signature, blockOnly }: DigestRequest): Promise<Verification | OfflineVerification> {
+  const found = await examine(path, signal)
   if ('valid' in found) return found
   const own: SignatureFile | undefined = found.dsb === undefined ? undefined : { form: 'dsb', bytes: found.dsb.bytes }
   const wanted = signature ?? own
   if (wanted === undefined && blockOnly) return { valid: false, reason: 'NO_SIGNATURE' }
-  const verification = await client.verify({ digest: found.digest, ...(wanted === undefined ? {} : { signature: sdk.givenSignature(wanted) }) }, { signal })
+  const verification = await client.verify({ digest: found.digest, ...(wanted === undefined ? {} : { signature: givenSignature(wanted) }) }, { signal })
   // The server saw no package, so whose record it is can be told here alone.
-  const stray = wanted === undefined ? undefined : verification.records?.find((record) => !sdk.isRecordOf(record, found))
+  const stray = wanted === undefined ? undefined : verification.records?.find((record) => !isRecordOf(record, found))
   return stray === undefined ? verification : { valid: false, reason: 'RECORD_MISMATCH', keyid: stray.keyid }
 }
 
-async function examine(sdk: Session['sdk'], path: string, signal: AbortSignal): Promise<DescribedFile | OfflineVerification> {
-  return await sdk.examineFile(path, { signal }).catch((error: unknown): OfflineVerification => {
-    if (error instanceof sdk.LocalFileError && (error.code === 'DSB_MALFORMED' || error.code === 'DSB_STACKED')) return { valid: false, reason: error.code }
+async function examine(path: string, signal: AbortSignal): Promise<DescribedFile | OfflineVerification> {
+  return await examineFile(path, { signal }).catch((error: unknown): OfflineVerification => {
+    if (error instanceof LocalFileError && (error.code === 'DSB_MALFORMED' || error.code === 'DSB_STACKED')) return { valid: false, reason: error.code }
     throw error
   })
 }

@@ -50,11 +50,11 @@ export async function* fileChunks(handle: FileHandle, { start = 0, end, signal }
 
 /** Calls `use` with the bytes of a file, piece by piece, in memory that is used again: it must keep none of them. @throws as {@link fileChunks} */
 export async function eachChunk(handle: FileHandle, { start = 0, end, signal }: Extent, use: (chunk: Buffer) => void): Promise<void> {
-  const buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES)
+  const buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, end - start))
   let position = start
   while (position < end) {
     signal?.throwIfAborted()
-    const chunk = await readSome(handle, buffer.subarray(0, Math.min(CHUNK_BYTES, end - position)), position)
+    const chunk = await readSome(handle, buffer.subarray(0, end - position), position)
     use(chunk)
     position += chunk.length
   }

@@ -59,7 +59,7 @@ export async function writeConfig(place: Place, name: string, members: ConfigMem
       {
         name: 'release-bot',
         match: { san: 'URI:urn:example:release-bot' },
-        allow: ['sign', 'listFiles', 'verify', 'getSignature', 'exportSignature', 'listKeys', 'getKey', 'whoami'],
+        allow: ['sign', 'listFiles', 'verify', 'getSignature', 'exportSignature', 'findSignatures', 'getCheckpoint', 'getTile', 'auditLog', 'listKeys', 'getKey', 'whoami'],
         keys: ['1001'],
         roots: ['packages'],
         digestOnly: true,

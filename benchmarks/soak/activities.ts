@@ -20,7 +20,7 @@ const post = (body: object): Request => ({ method: 'POST', path: '/sign', body: 
 const digests = requestsOf({ kind: 'sign-digests' })
 const batches = requestsOf({ kind: 'sign-batches', items: 50 })
 
-/** Everything that a day brings. What the server learns later (searches, reloads of its configuration) is one more entry here. */
+/** Everything that a day brings, but for what operators do: reloads.ts. */
 export const ACTIVITIES: readonly Activity[] = [
   { name: 'paths', clients: 2, pauseMs: 20, once: signOnePath },
   { name: 'directories', clients: 1, pauseMs: 500, once: async (client, around) => await signTree(client, around, around.directory) },
@@ -29,6 +29,9 @@ export const ACTIVITIES: readonly Activity[] = [
   { name: 'digests', clients: 2, pauseMs: 10, once: async (client, { give }) => signed(await client.ask(digests()), give, () => undefined) },
   { name: 'batches', clients: 1, pauseMs: 500, once: async (client) => void (await client.ask(batches())) },
   { name: 'look-ups', clients: 1, pauseMs: 20, once: lookUp },
+  { name: 'searches', clients: 1, pauseMs: 50, once: search },
+  { name: 'reports', clients: 1, pauseMs: 3000, once: async (client) => void (await client.ask(report)) },
+  { name: 'proofs', clients: 1, pauseMs: 50, once: prove },
   { name: 'vanishing', clients: 2, pauseMs: 200, once: vanish },
 ]
 
@@ -71,8 +74,25 @@ async function lookUp(client: SoakClient, { recent, directory }: Surroundings): 
   await client.ask({ method: 'GET', path: paths[randomInt(paths.length)] as string })
 }
 
+/** What people look for: what was made of a content or a package, what is new, what one key signed; a page each. */
+async function search(client: SoakClient, { recent }: Surroundings): Promise<void> {
+  const given = recent()
+  const ofGiven = given === undefined ? [] : [`package=${given.filename.split('.')[0]}`]
+  const queries = ['limit=20', 'keyid=1001&limit=100', 'client=release-bot&format=installp', 'form=sig&limit=50', `since=${new Date(Date.now() - 5000).toISOString()}`, ...ofGiven]
+  await client.ask({ method: 'GET', path: `/signatures?${queries[randomInt(queries.length)]}` })
+}
+
+/** A report as `sign report` asks for it, bounded: a catalogue grows while the soak runs. */
+const report: Request = { method: 'GET', path: '/signatures?limit=1000', headers: { accept: 'application/x-ndjson' } }
+
+async function prove(client: SoakClient, { recent }: Surroundings): Promise<void> {
+  const given = recent()
+  const paths = ['/log/checkpoint', '/log/tile/0/000.p/1', ...(given === undefined ? [] : [`/signatures/${given.id}/proof`])]
+  await client.ask({ method: 'GET', path: paths[randomInt(paths.length)] as string })
+}
+
 /** Clients that go away in the middle: of a long answer, of an upload, or right behind their request. */
 async function vanish(client: SoakClient, { directory, large, anew }: Surroundings): Promise<void> {
-  const requests = [post({ path: directory.directory, ...anew }), post({ path: large.directory, ...anew }), newUpload(4 * 1024 * 1024).request, post({ path: directory.paths[0], ...anew })]
+  const requests = [post({ path: directory.directory, ...anew }), post({ path: large.directory, ...anew }), newUpload(4 * 1024 * 1024).request, post({ path: directory.paths[0], ...anew }), report]
   await client.leave(requests[randomInt(requests.length)] as Request, randomInt(60))
 }

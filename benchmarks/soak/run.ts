@@ -11,18 +11,21 @@ import { startServer, type BenchServer } from '../harness/server.ts'
 import { ACTIVITIES, type Activity, type Given, type Surroundings } from './activities.ts'
 import { createSoakClient, type SoakClient } from './client.ts'
 import type { ActivityTally, Observations, Sample } from './observations.ts'
+import { reloadUntil } from './reloads.ts'
 
-/** How long, and how often the server is looked at. `say` is told how it goes. */
-export type SoakOptions = Readonly<{ minutes: number; sampleMs: number; say: (text: string) => void }>
+/** How long, how often the server is looked at, and whether its configuration is changed meanwhile. `say` is told how it goes. */
+export type SoakOptions = Readonly<{ minutes: number; sampleMs: number; reloads: boolean; say: (text: string) => void }>
 
 const DOCUMENT = new URL('../../openapi.yaml', import.meta.url)
 /** Every so many-th signature is verified: all of them would be a second load. */
 const VERIFY_EVERY = 20
+/** An audit reads everything that was written. */
+const AUDIT_MS = 15 * 60_000
 /** Connections that were closed take a moment to be gone. */
 const SETTLE_MS = 3_000
 
 /** Runs everything that clients do, all at once, for a bounded time on loopback, and resolves with what was seen. */
-export async function soak(bench: Bench, { minutes, sampleMs, say }: SoakOptions): Promise<Observations> {
+export async function soak(bench: Bench, { minutes, sampleMs, reloads, say }: SoakOptions): Promise<Observations> {
   const place = await makePlace(bench.folder)
   const server = await startServer(bench, place)
   const ledger = createLedger(place)
@@ -35,12 +38,26 @@ export async function soak(bench: Bench, { minutes, sampleMs, say }: SoakOptions
   const baseDescriptors = descriptorsOf(server.pid)
   const until = performance.now() + minutes * 60_000
   const sampling = sampleUntil(server.pid, { until, sampleMs, say })
+  const reloading = reloads ? reloadUntil(server, { file: join(place.folder, 'server.yaml'), until }) : undefined
   const activities = await runActivities(place, server, { around, until })
   const samples = await sampling
+  const reloaded = await reloading
+  const audit = await auditOf(place, server)
   await delay(SETTLE_MS)
   const endDescriptors = descriptorsOf(server.pid)
   await server.close()
-  return { minutes, samples, baseDescriptors, endDescriptors, activities, ...ledger.account(), ...checkCatalogue(bench, place, ledger.ids), ...checkLog(server) }
+  const seen = { minutes, samples, baseDescriptors, endDescriptors, activities, audit, ...(reloaded === undefined ? {} : { reloads: reloaded }) }
+  return { ...seen, ...ledger.account(), ...checkCatalogue(bench, place, ledger.ids), ...checkLog(server) }
+}
+
+/** Has the server compare its database with what it wrote, once nobody asks for anything else. */
+async function auditOf({ credentials }: Place, { port }: BenchServer): Promise<string> {
+  const client = createSoakClient({ port, credentials }, AUDIT_MS)
+  const answer = await client.ask({ method: 'GET', path: '/log/audit' })
+  client.close()
+  if (answer === undefined) return `not answered: ${Object.keys(client.tally().outcomes).join(', ')}`
+  const { intact, findings } = JSON.parse(answer.body.toString()) as Readonly<{ intact: boolean; findings: readonly object[] }>
+  return intact ? 'intact' : JSON.stringify(findings)
 }
 
 type Running = Readonly<{ around: Surroundings; until: number }>

@@ -20,6 +20,7 @@ const good: Observations = {
   verified: 1,
   wrong: [],
   missing: [],
+  audit: 'intact',
   integrity: 'ok',
   catalogued: 3,
   complaints: [],
@@ -34,7 +35,12 @@ void t.test('a run in which everything is as it should be has no findings', asyn
     '  vanishing    1 requests: left × 1',
     '  memory 200.0 MiB at the end, slope of the second half 0.0 MiB an hour',
     '  descriptors 33 at the start, 40 at most, 35 at the end',
+    '  audit of catalogue and log: intact',
   ])
+  t.strictSame(findings({ ...good, reloads: { asked: 3, done: 2 } }), [], 'signals that come together are one')
+  t.strictSame(findings({ ...good, reloads: { asked: 0, done: 0 } }), [], 'a short run has no time for one')
+  t.strictSame(findings({ ...good, minutes: 4, samples: samples((seconds) => seconds * MIB) }), [], 'and none in which memory could be judged')
+  t.equal(soakLines({ ...good, reloads: { asked: 3, done: 2 } }).at(-1), '  audit of catalogue and log: intact; 2 reloads of the configuration')
 })
 
 void t.test('each thing that is wrong is a finding of its own', async (t) => {
@@ -48,6 +54,8 @@ void t.test('each thing that is wrong is a finding of its own', async (t) => {
     [{ verified: 0 }, /or none verified$/],
     [{ wrong: ['PkgA.bff'] }, /^1 signatures do not verify, the first of PkgA\.bff$/],
     [{ missing: ['x', 'y'] }, /^2 signatures that were given are not in the catalogue, the first is x$/],
+    [{ audit: 'not answered: 503 SERVER_BUSY' }, /^the audit does not find catalogue and log intact: not answered: 503 SERVER_BUSY$/],
+    [{ reloads: { asked: 3, done: 0 } }, /^none of 3 reloads was done$/],
     [{ integrity: 'row 3 missing' }, /^the catalogue is damaged: row 3 missing$/],
     [{ catalogued: 1 }, /^the catalogue holds 1 signatures and 2 were given$/],
     [{ complaints: ['{"level":"error"}'] }, /^the log has 1 errors, the first: /],

@@ -2,9 +2,12 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import ts from 'typescript'
+import { keepCompiled } from '../../cli/compile-cache.ts'
 import { EXIT } from '../../cli/exit-status.ts'
 import { COMMANDS } from '../../cli/generated/commands.ts'
 import { SETTINGS } from '../../cli/settings.ts'
@@ -246,6 +249,23 @@ void t.test('the entry has no syntax that Node 14 does not parse, and no static 
   t.equal(compile(ts.ScriptTarget.ES2019), compile(ts.ScriptTarget.ESNext))
   t.ok(source.startsWith('#!/usr/bin/env node\n'))
   t.notMatch(source, /^\s*(?:import|export) .*from|^await |[^.]\bawait /m)
+})
+
+void t.test('in a checkout what was compiled is kept beside the dependencies, and nothing is kept of what was built', async (t) => {
+  // Once a process keeps it somewhere it stays there, so each has one of its own.
+  const kept = async (file: string): Promise<string> => {
+    const program = `const { keepCompiled } = await import(${JSON.stringify(new URL('../../cli/compile-cache.ts', import.meta.url).href)})
+      keepCompiled(${JSON.stringify(pathToFileURL(file).href)})
+      console.log((await import('node:module')).getCompileCacheDir())`
+    const { NODE_COMPILE_CACHE: _, NODE_V8_COVERAGE: __, ...env } = process.env
+    return (await ended(spawn(process.execPath, ['--input-type=module', '--eval', program], { stdio: ['ignore', 'pipe', 'pipe'], env }))).stdout.trim()
+  }
+  const folder = t.testdir({ cli: {} })
+  t.equal(await kept(join(folder, 'cli', 'main.js')), 'undefined')
+  t.match(await kept(join(folder, 'cli', 'main.ts')), join(folder, 'node_modules', '.cache', 'signing-server'))
+  // What runs in this process counts for the coverage.
+  t.doesNotThrow(() => keepCompiled(pathToFileURL(join(folder, 'cli', 'main.js')).href))
+  t.doesNotThrow(() => keepCompiled(pathToFileURL(join(folder, 'cli', 'main.ts')).href))
 })
 
 void t.test('docs/command-line.md has every command, flag, variable, setting and exit status, and no other', async (t) => {

@@ -73,22 +73,30 @@ void t.test('an answer that is none is 3', async (t) => {
   t.match(await run('--digest', 'PkgA.bff'), { status: 3, stderr: 'the server answered an item with neither a signature nor a problem' })
 })
 
-void t.test('digests go in requests of a thousand, and in smaller ones where the server wants that', async (t) => {
+void t.test('digests go in requests of 250, the next files read meanwhile, and in smaller ones where the server wants that', async (t) => {
   const here = t.testdir()
   const names = Array.from({ length: 1003 }, (_, index) => `f${String(index).padStart(4, '0')}`)
   for (const name of names) writeFileSync(join(here, name), name)
-  let most = 1000
+  let most = 250
+  let refused = false
   const { server, flags } = await against(t, (response, { body }) => {
     const { items } = JSON.parse(body) as { items: { filename: string }[] }
+    if (refused) return answerProblem(response, problem('INTERNAL', 500, false))
     if (items.length > most) return answerProblem(response, problem('BODY_TOO_LARGE', 413, false))
     const outcomes = items.map(({ filename }) => (filename === 'f0001' ? { filename, problem: problem('DIGEST_NOT_SIGNABLE', 422, false) } : { filename, signature: signature({ filename, records: [] }) }))
-    return answerJson(response, { items: outcomes, warnings: [] })
+    return answerJson(response, { items: outcomes, warnings: [{ code: 'KEY_EXPIRES', detail: 'the key expires in 7 days' }] })
   })
   const run = async (...args: string[]) => await sign([...flags, '--digest', '--output', 'ndjson', '--concurrency', '16', ...args], { cwd: here })
-  const { status, stdout } = await run('*')
+  const { status, stdout, stderr } = await run('*')
   t.equal(status, 1)
+  t.equal(stderr.split('warning: KEY_EXPIRES the key expires in 7 days\n').length - 1, 1, 'what every request is warned of is said once')
   t.equal(stdout.split('"event":"signature"').length - 1, 1002)
-  t.strictSame(server.seen.map(({ body }) => (JSON.parse(body) as { items: object[] }).items.length), [1000, 3])
+  t.strictSame(server.seen.map(({ body }) => (JSON.parse(body) as { items: object[] }).items.length), [250, 250, 250, 250, 3])
+  server.seen.length = 0
+  refused = true
+  t.match(await run('*'), { status: 4, stdout: '', stderr: 'sign: INTERNAL ' }, 'a refusal ends the run, whatever was read meanwhile')
+  t.ok(server.seen.length <= 2, 'and is not asked for again')
+  refused = false
   server.seen.length = 0
   most = 2
   t.match(await run('f0002', 'f0003', 'f0004', 'f0005', 'f0006'), { status: 0, stdout: '{"event":"end","signed":5,"failed":0,"skipped":0}\n' })
