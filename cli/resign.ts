@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { describeFile } from '../sdk/local.ts'
 import type { SignAgainRequest, SignAnswer, Signature } from '../sdk/index.ts'
 import type { ExitStatus } from './exit-status.ts'
 import { failureOf, type Failure } from './failure.ts'
@@ -95,7 +96,7 @@ async function signOnce(session: Session, reported: Reported, { keyid, local }: 
 }
 
 async function send({ client, io, sdk }: Session, path: string, { reported: { sha256, filename }, keyid }: Readonly<{ reported: Reported; keyid: string }>): Promise<SignAnswer> {
-  const { digest } = await sdk.describeFile(path, { signal: io.signal })
+  const { digest } = await describeFile(path, { signal: io.signal })
   if (digest.sha256 !== sha256) throw new sdk.LocalFileError('CONTENT_UNAVAILABLE', 'the file has other bytes by now')
   return await client.signUpload({ file: path, filename, keyid }, { signal: io.signal })
 }
@@ -136,7 +137,7 @@ async function localContents({ sdk, terminal, io }: Session, folder: string): Pr
     if (!entry.isFile()) continue
     const path = join(entry.parentPath, entry.name)
     // What cannot be signed is none of those that were.
-    const found = await sdk.describeFile(path, { signal: io.signal }).catch((error: unknown) => {
+    const found = await describeFile(path, { signal: io.signal }).catch((error: unknown) => {
       if (failureOf(error) === undefined) throw error
     })
     if (found !== undefined) contents.set(found.digest.sha256, path)
