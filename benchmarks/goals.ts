@@ -20,10 +20,11 @@ import { overload } from './goals/overload.ts'
 import { pathPerRequest } from './goals/path-per-request.ts'
 import { pkcs11 } from './goals/pkcs11.ts'
 import { responsiveness } from './goals/responsiveness.ts'
+import { threads } from './goals/threads.ts'
 import { upload } from './goals/upload.ts'
 
 /** Every benchmark, in the order of the table of goals; what has no goal comes last. */
 export const BENCHMARKS: readonly Benchmark[] = [
   directory, largeFiles, pathPerRequest, digestPerRequest, durable, groupCommit, original, opensslXargs, commandSigner, hello, handshakes, upload, bytesSlope, directoryGrowth, memory,
-  responsiveness, pkcs11, batch, fairness, commandLine, growth, overload,
+  responsiveness, pkcs11, batch, fairness, commandLine, growth, threads, overload,
 ]

@@ -7,6 +7,7 @@ import { jsonDocument, jsonLine, recordLines, signatureText } from './output.ts'
 import type { Session } from './session.ts'
 import type { OutputForm } from './settings.ts'
 import { UsageError } from './usage-error.ts'
+import { whoamiText } from './whoami-text.ts'
 
 type Members = Readonly<Record<string, unknown>>
 type Answer = Readonly<Record<string, unknown>>
@@ -16,7 +17,7 @@ type Answer = Readonly<Record<string, unknown>>
  * @throws UsageError
  */
 export function checkForm({ operation, word }: CommandOperation, form: OutputForm): void {
-  if (form === 'signature-file' && word !== MAIN_WORD && operation !== 'getSignature' && operation !== 'findSignatures' && !OUTPUT_IS_FILE.has(word)) {
+  if (form === 'signature-file' && word !== MAIN_WORD && word !== 'resign' && operation !== 'getSignature' && operation !== 'findSignatures' && !OUTPUT_IS_FILE.has(word)) {
     throw new UsageError([`the answer of \`sign ${word}\` is no signature file; --output takes text, json or ndjson here`])
   }
 }
@@ -48,10 +49,12 @@ function answerIn({ settings, sdk }: Session, { operation }: CommandOperation, a
     case 'json':
       return jsonDocument(answer)
     case 'ndjson':
-      return (listIn(answer) ?? [answer]).map(jsonLine).join('')
+      // Its lists may be empty, and are not what it is about.
+      return ((operation === 'whoami' ? undefined : listIn(answer)) ?? [answer]).map(jsonLine).join('')
     case 'signature-file':
       return [`${sdk.SIGNATURE_FILE_HEADER}\n`, ...recordLines((answer as unknown as Signature).records, sdk)].join('')
     case 'text':
+      if (operation === 'whoami') return whoamiText(answer)
       return operation === 'getSignature' ? signatureText((answer as unknown as Signature).filename, answer as unknown as Signature) : answerText(answer)
   }
 }

@@ -21,7 +21,7 @@ const IDEMPOTENCY_KEY = /^[!#-[\]-~]{1,255}$/
 
 type Facts = Pick<Invocation, 'own' | 'members' | 'files' | 'settings'>
 
-const RULES: Readonly<Record<string, (facts: Facts) => readonly Rule[]>> = { sign: signRules, verify: verifyRules, 'detach-dsb': detachRules, report: reportRules, 'log verify': proofRules }
+const RULES: Readonly<Record<string, (facts: Facts) => readonly Rule[]>> = { sign: signRules, verify: verifyRules, 'detach-dsb': detachRules, report: reportRules, resign: resignRules, 'log verify': proofRules }
 
 function signRules({ own, members, files }: Facts): readonly Rule[] {
   const local = own['upload'] === true || own['digest'] === true
@@ -63,6 +63,13 @@ function detachRules({ own }: Facts): readonly Rule[] {
 
 function reportRules({ settings }: Facts): readonly Rule[] {
   return [{ broken: settings['output'] !== undefined && settings['output'] !== 'ndjson', says: 'a report is always NDJSON: leave --output out; --out FILE says where it goes' }]
+}
+
+function resignRules({ own }: Facts): readonly Rule[] {
+  return [
+    { broken: own['from'] === undefined, says: 'say what: --from FILE, a report that `sign report --out` wrote' },
+    { broken: own['rate'] === 0, says: '--rate: expected 1 or more' },
+  ]
 }
 
 function proofRules({ own }: Facts): readonly Rule[] {

@@ -26,6 +26,10 @@ const EXAMPLES: Readonly<Record<string, readonly (readonly [string, string])[]>>
     ['sign report --keyid 1001 --since 2026-11-01T00:00:00Z --until 2026-12-01T00:00:00Z --out november.ndjson', 'all that a key signed in November'],
     ['sign report --client release-bot | jq -r .signature.filename', 'the files that were signed for a client'],
   ],
+  resign: [
+    ['sign resign --from report.ndjson --keyid 1002', 'all that stands in a report, with key 1002; the same again goes on where it stopped'],
+    ['sign resign --from report.ndjson --keyid 1002 --upload dist --rate 60', 'with the files of a directory where the server has none, one a second'],
+  ],
   'log checkpoint': [['sign log checkpoint', 'the newest state of the log, signed']],
   'log key': [['sign log key > log.pub', 'the public key of the log, to compare and to keep']],
   'log audit': [

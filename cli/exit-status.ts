@@ -28,7 +28,7 @@ export type ExitStatus = (typeof EXIT)[keyof typeof EXIT]
 /** What dsblkchk(1) of AIX says by its exit status. */
 export const DSBLKCHK = { verified: 0, bad: 1, none: 2 } as const
 
-const FILE_CODE = /^(?:FILE_|PACKAGE_|DSB_|SIGNER_|NOT_A_PACKAGE$|FORMAT_NOT_ACCEPTED$|DIGEST_MISMATCH$|DIGEST_NOT_SIGNABLE$|SIGNATURE_INVALID$|FILESET_LEVEL_ALREADY_SIGNED$|STORE_FAILED$|STORAGE_FULL$)/
+const FILE_CODE = /^(?:FILE_|PACKAGE_|DSB_|SIGNER_|NOT_A_PACKAGE$|FORMAT_NOT_A(?:CCEPTED|LLOWED)$|FILESET_NOT_ALLOWED$|SIGNATURE_COUNT_REACHED$|DIGEST_MISMATCH$|DIGEST_NOT_SIGNABLE$|SIGNATURE_INVALID$|FILESET_LEVEL_ALREADY_SIGNED$|CONTENT_UNAVAILABLE$|STORE_FAILED$|STORAGE_FULL$)/
 
 /** Returns the exit status of a run that ended early, under `--dsblkchk`. */
 export function dsblkchkStatus(status: ExitStatus): ExitStatus {

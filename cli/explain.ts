@@ -9,6 +9,8 @@ const OWN_HINTS: Readonly<Record<string, string>> = {
   KEYID_REQUIRED: 'name the key with --keyid; `sign keys` lists the keys of this client',
   KEY_NOT_AVAILABLE: '`sign keys` lists the keys of this client',
   OPERATION_DENIED: '`sign whoami` shows what this client may do',
+  FORMAT_NOT_ALLOWED: '`sign whoami` shows the formats that this client may have signed',
+  FILESET_NOT_ALLOWED: '`sign whoami` shows the filesets that this client may have signed',
   DIGEST_NOT_ALLOWED: 'send the file with --upload, or ask the administrator for `digestOnly`',
   FILESET_LEVEL_ALREADY_SIGNED: 'raise the level of the fileset; or sign with --resign, where the policy of this client allows it',
   RESIGN_NOT_ALLOWED: 'ask the administrator for `resign`, or leave --resign out',

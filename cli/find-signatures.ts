@@ -45,9 +45,9 @@ function foundForm(output: Exclude<OutputForm, 'json'>, sdk: Sdk): FoundForm {
 /**
  * Returns a signature as one line for a person:
  * `2026-11-24T09:15:00.000Z  0199c1f4-…  key 1001  for release-bot  PkgA.1.0.0.0.bff  PkgA: PkgA.rte 1.0.0.0`. What has no records shows
- * its digest instead.
+ * its digest instead; `key 1001 (revoked)` where nothing that the key signed is valid any more.
  */
-export function foundLine({ client, signature: { signedAt, id, keyid, filename, records, sha256 } }: FoundSignature): string {
+export function foundLine({ client, signature: { signedAt, id, keyid, filename, records, sha256, keyRevoked } }: FoundSignature): string {
   const levels = records.map(({ fileset, vrmf }) => `${fileset} ${vrmf}`).join(', ')
-  return [signedAt, id, `key ${keyid}`, `for ${client}`, filename, records.length === 0 ? `sha256 ${sha256}` : `${records[0]!.package}: ${levels}`].join('  ')
+  return [signedAt, id, `key ${keyid}${keyRevoked === undefined ? '' : ' (revoked)'}`, `for ${client}`, filename, records.length === 0 ? `sha256 ${sha256}` : `${records[0]!.package}: ${levels}`].join('  ')
 }

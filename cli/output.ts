@@ -51,9 +51,14 @@ export function signForm(name: OutputForm, facts: FormFacts): SignForm {
 function textForm({ layout }: FormFacts): SignForm {
   return {
     event: (event) => (event.event === 'listing' ? heading(event, layout) : ''),
-    outcome: (event) => (event.event === 'signature' ? signatureText(event.name, event.signature) : ''),
+    outcome: (event) => (event.event === 'signature' ? eachKey(event.signature).map((one) => signatureText(event.name, one)).join('') : ''),
     end: nothing,
   }
+}
+
+/** A signature, and those that other keys made with it in an overlap. */
+function eachKey({ also = [], ...signature }: Signature): readonly Signature[] {
+  return [signature, ...also]
 }
 
 function heading({ path, files }: ListingEvent, layout: Layout): string {
@@ -136,8 +141,9 @@ function signatureFileForm({ sdk }: FormFacts): SignForm {
   return {
     event: nothing,
     outcome: (event) => {
-      if (event.event !== 'signature' || event.signature.records.length === 0) return ''
-      const lines = recordLines(event.signature.records, sdk)
+      const records = event.event === 'signature' ? eachKey(event.signature).flatMap((one) => one.records) : []
+      if (records.length === 0) return ''
+      const lines = recordLines(records, sdk)
       const text = (begun ? lines : [withNewline(sdk.SIGNATURE_FILE_HEADER), ...lines]).join('')
       begun = true
       return text

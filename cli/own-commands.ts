@@ -32,6 +32,11 @@ export const OWN_FLAGS: Readonly<Record<string, readonly CommandValue[]>> = {
   ],
   export: [text('output', 'file', 'write there instead of to stdout')],
   'detach-dsb': [text('output', 'file', 'write the package without its block there'), IN_PLACE],
+  resign: [
+    text('from', 'file', 'what to sign again: a report that `sign report --out` wrote'),
+    text('upload', 'directory', 'where files of this machine lie, to be sent where the server does not have them'),
+    { name: 'rate', type: 'integer', required: false, placeholder: 'number', description: 'how many requests to sign begin in a minute; default 600' },
+  ],
   report: [text('out', 'file', 'write there, whole or not at all, instead of to stdout')],
   'log audit': [{ ...LOG_KEY, description: 'public key of the log, or a file with it; without it the one that was trusted the first time' }],
   'log verify': [LOG_KEY],
@@ -46,6 +51,7 @@ const FILTERS = COMMANDS.flatMap(({ operation, flags }): readonly CommandValue[]
 /** Commands that are no operation of the document: those without an operation need no server at all, the others stand on the one they name. */
 export const OWN_COMMANDS: readonly CommandOperation[] = [
   { operation: 'findSignatures', word: 'report', summary: 'Report what a key signed', description: 'Writes every signature that fits, the newest first, one a line (NDJSON) with the proof that it stands in the log; the last line says how many there are. Only reads.', arguments: [], flags: FILTERS },
+  { operation: 'sign', word: 'resign', summary: 'Sign again what a key signed', description: 'Signs everything in a report once more with another key: the files that the server still has, and those of a directory of this machine. What the key signed already is not signed again, so the same command goes on where a run was interrupted.', arguments: [], flags: [{ name: 'keyid', type: 'string', required: true, description: 'the key to sign with' }] },
   { operation: '', word: 'log verify', summary: 'Verify proofs', description: 'Says what proofs of the log show, with nothing but its public key: files of `sign export --form proof`, and the JSON or NDJSON that `sign`, `sign signatures` and `sign report` print. Needs no server.', arguments: [{ name: 'file', type: 'string', required: true, description: 'files with proofs; patterns in quotes are expanded' }], flags: [] },
   { operation: '', word: 'inspect', summary: 'Say what local files are', description: 'Says what a file of this machine is: format, package, filesets, Digital Signature Block, and the digest of what a signature covers. Needs no server.', arguments: [FILES], flags: [] },
   { operation: '', word: 'detach-dsb', summary: 'Remove a Digital Signature Block', description: 'Removes the Digital Signature Block from the end of a package of this machine. Needs no server.', arguments: [{ ...FILES, description: 'a package that ends in a Digital Signature Block' }], flags: [] },
@@ -68,6 +74,7 @@ export const COMMAND_HELP: Readonly<Record<string, string>> = {
 export const FLAG_HELP: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   signatures: { limit: 'at most so many, as one page; without it all there are', keyid: 'made with this key' },
   report: { keyid: 'made with this key' },
+  resign: { keyid: 'the key to sign with' },
 }
 
 /** The commands whose argument may stand more than once. */

@@ -57,6 +57,7 @@ type Perform = (session: Session, invocation: Invocation) => Promise<ExitStatus>
 const COMMANDS_OF_THEIR_OWN: Readonly<Record<string, () => Promise<Perform>>> = {
   verify: async () => (await import('./verify.ts')).verifyCommand,
   report: async () => (await import('./report.ts')).reportCommand,
+  resign: async () => (await import('./resign.ts')).resignCommand,
   'log audit': async () => (await import('./log-audit.ts')).auditCommand,
   'log checkpoint': async () => (await import('./log-text.ts')).checkpointCommand,
   'log key': async () => (await import('./log-text.ts')).logKeyCommand,

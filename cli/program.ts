@@ -36,6 +36,7 @@ Examples:
   sign keys 1001                                show a public key
   sign signatures --package PkgA                show what was signed before
   sign report --keyid 1001 --out report.ndjson  write down all that a key signed, with proofs
+  sign resign --from report.ndjson --keyid 1002 sign all of that again with another key
   sign log audit                                check that nobody rewrote the history
 
 Settings come from flags, then SIGN_* of the environment, then

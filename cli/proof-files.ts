@@ -1,8 +1,8 @@
 import { open, type FileHandle } from 'node:fs/promises'
-import { StringDecoder } from 'node:string_decoder'
 import type { Proven, Signature } from '../sdk/index.ts'
 import { verifyProof, verifyReceipt } from '../sdk/local.ts'
 import { fileFailure, type Failure } from './failure.ts'
+import { linesOf } from './lines.ts'
 import type { LocalFile } from './local-files.ts'
 import type { Bench } from './session.ts'
 
@@ -74,18 +74,6 @@ function parse(text: string): Value | undefined {
   }
 }
 
-/** Not node:readline, which also ends a line at U+2028: that may stand in the name of a file. */
-async function* linesOf(handle: FileHandle): AsyncGenerator<string, void, undefined> {
-  const decoder = new StringDecoder('utf8')
-  let rest = ''
-  for await (const chunk of handle.createReadStream({ start: 0, autoClose: false })) {
-    const lines = (rest + decoder.write(chunk as Buffer)).split('\n')
-    rest = lines.pop()!
-    yield* lines
-  }
-  if (rest !== '') yield rest
-}
-
 /** The last line of a report says how many there are. */
 function promisedCount({ report }: Value): number | undefined {
   const { signatures } = (report ?? {}) as Readonly<{ signatures?: unknown }>
@@ -97,10 +85,16 @@ function signaturesIn(value: Value): readonly Found[] {
   const { signatures, items, signature, receipt, name, filename, client } = value
   if (Array.isArray(signatures)) return signatures.flatMap((one: Value) => signaturesIn(one))
   if (Array.isArray(items)) return items.flatMap((one: Value) => (one['signature'] === undefined ? [] : signaturesIn(one)))
-  if (typeof signatures === 'object' && signatures !== null) return Object.entries(signatures).map(([key, one]) => ({ name: key, signature: one as unknown }))
-  if (receipt !== undefined) return [{ name: String(filename), signature: value }]
+  if (typeof signatures === 'object' && signatures !== null) return Object.entries(signatures).flatMap(([key, one]) => withAlso({ name: key, signature: one as unknown }))
+  if (receipt !== undefined) return withAlso({ name: String(filename), signature: value })
   if (typeof signature !== 'object' || signature === null) return []
-  return [{ name: String(name ?? filename ?? (signature as Value)['filename']), signature, ...(client === undefined ? {} : { client }) }]
+  return withAlso({ name: String(name ?? filename ?? (signature as Value)['filename']), signature, ...(client === undefined ? {} : { client }) })
+}
+
+/** A signature, and those that other keys made with it in an overlap. */
+function withAlso(found: Found): readonly Found[] {
+  const { also } = (found.signature ?? {}) as Value
+  return [found, ...(Array.isArray(also) ? also.map((signature: unknown) => ({ ...found, signature })) : [])]
 }
 
 function prove({ signature, client }: Found, logKey: string): Proven | Unproven {
@@ -111,7 +105,7 @@ function prove({ signature, client }: Found, logKey: string): Proven | Unproven 
 }
 
 function hasReceipt(value: unknown): value is Signature {
-  const { receipt, records } = value as Value
+  const { receipt, records } = (value ?? {}) as Value
   const { entry, path, checkpoint } = (receipt ?? {}) as Value
   const isSound = typeof entry === 'string' && typeof checkpoint === 'string' && Array.isArray(path) && path.every((hash) => typeof hash === 'string')
   return isSound && Array.isArray(records) && records.every((record) => typeof record === 'object' && record !== null)

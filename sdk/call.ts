@@ -4,6 +4,7 @@ import { parseDisposition } from './disposition.ts'
 import { OPERATIONS } from './generated/operations.ts'
 import { keyHeader, type KeyOptions } from './idempotency.ts'
 import { ConnectionError } from './problem.ts'
+import { createPace, type Pace } from './pace.ts'
 import { buildRequest, buildUpload, type Members, type OperationId, type UploadBody } from './request.ts'
 import { eventGate, resumed, type Gate } from './resume.ts'
 import { createTries, withRetries, type Patience, type RetryOptions } from './retry.ts'
@@ -59,9 +60,11 @@ export type Caller = Readonly<{
 export function createCaller(transport: Transport, defaults: CallerOptions): Caller {
   const place = formatAddress(transport.address)
   let reached = false
+  const pace = createPace()
   const send: Transport['send'] = async (request, limits) => {
     const answer = await transport.send(request, limits)
     reached = true
+    pace.heed(answer)
     return answer
   }
   const prepare = (operation: OperationId, request: HttpRequest, options: SignCallOptions = {}): Prepared => {
@@ -71,11 +74,11 @@ export function createCaller(transport: Transport, defaults: CallerOptions): Cal
     return { request: keyed, limits, explain, patience: { repeatable, reached: () => reached, signal: limits.signal, retry: options.retry ?? defaults.retry } }
   }
   const call = async <T>({ request, limits, explain, patience }: Prepared, read: (answer: HttpAnswer) => Promise<T>): Promise<T> =>
-    await withRetries(async () => await read(await send(request, limits)), patience).catch((error: unknown) => {
+    await withRetries(async () => await paced(pace, limits.signal, async () => await read(await send(request, limits))), patience).catch((error: unknown) => {
       throw explain(error)
     })
   const stream = <T extends object>({ request, limits, explain, patience }: Prepared, gate: Gate<T>, read: (answer: HttpAnswer) => AsyncIterable<T>) =>
-    resumed({ ask: async () => read(await accepted(await send(request, limits), [NDJSON_MEDIA], place)), gate, tries: createTries(patience), explain })
+    resumed({ ask: async () => pacedItems(pace, limits.signal, async () => read(await accepted(await send(request, limits), [NDJSON_MEDIA], place))), gate, tries: createTries(patience), explain })
   const readJson = async (answer: HttpAnswer) => marked(await readObject(await accepted(answer, [JSON_MEDIA], place), place), answer)
   return {
     json: async (operation, members, options) => await call(prepare(operation, buildRequest(operation, members, JSON_MEDIA), options), readJson),
@@ -94,6 +97,27 @@ export function createCaller(transport: Transport, defaults: CallerOptions): Cal
     lines: async function* <T extends object>(operation: OperationId, members: Members, gate: Gate<T>, options?: CallOptions) {
       yield* stream(prepare(operation, buildRequest(operation, members, NDJSON_MEDIA), options), gate, (answer) => readLines(answer, place) as AsyncIterable<T>)
     },
+  }
+}
+
+/** Runs one try of a request from its turn to the end of its answer. */
+async function paced<T>({ begin }: Pace, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  const turn = begin(signal)
+  const end = typeof turn === 'function' ? turn : await turn
+  try {
+    return await work()
+  } finally {
+    end()
+  }
+}
+
+/** The same for an answer that is read as it comes: it opens when the first item is asked for. */
+async function* pacedItems<T>({ begin }: Pace, signal: AbortSignal, open: () => Promise<AsyncIterable<T>>): AsyncGenerator<T, void, undefined> {
+  const end = await begin(signal)
+  try {
+    yield* await open()
+  } finally {
+    end()
   }
 }
 

@@ -24,7 +24,7 @@ export type { AuditedClient, AuditProgress, LogAuditOptions, LogAuditReport, Log
 export type { AuditFinding } from './log-finding.ts'
 export type {
   BatchAnswer, BatchOutcome, DigestItem, ErrorCode, FileEntry, ExportForm, FileKind, FileList, Fileset, Format, FoundSignature, GivenSignature, InvalidReason, Key, KeyForm, Keyid, KeyList, LogAudit, LogFinding, Operation, Problem, Receipt,
-  SignAnswer, Signature, SignatureForm, SignatureList, SignatureRecord, SignBatchRequest, SignDigestRequest, SignEvent, SigningAlgorithm, SignPathRequest, SignRequest, SkipReason,
+  SignAgainRequest, SignAnswer, Signature, SignatureForm, SignatureList, SignatureRecord, SignBatchRequest, SignDigestRequest, SignEvent, SigningAlgorithm, SignPathRequest, SignRequest, SkipReason,
   Verification, VerifyDigestRequest, VerifyPathRequest, VerifyRequest, Warning, Whoami,
 } from './generated/schema.ts'
 export { formatSignatureRecord, SIGNATURE_FILE_HEADER } from '../formats/index.ts'

@@ -13,6 +13,7 @@ const HINTS = {
   DSB_PRESENT: 'Detach the Digital Signature Block that is there first, or replace it explicitly.',
   DSB_MISSING: 'Name a package that ends in a Digital Signature Block.',
   DSB_MISMATCH: 'Sign the package again: the file here is not the one whose signature this is.',
+  CONTENT_UNAVAILABLE: 'Look for the file as it was when it was signed, or build it again.',
   KEY_UNUSABLE: 'Use the public key in PEM, as `GET /keys/{keyid}/public.pem` answers it.',
   LOG_KEY_UNUSABLE: 'Use the verifier key of the log, in one line, as `GET /log/key` answers it.',
 } as const

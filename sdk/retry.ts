@@ -8,7 +8,7 @@ export type RetryOptions = Readonly<{
   tries?: number
   /** The wait after the first try in milliseconds, doubled after each; the real wait is a random half to whole of it. Default 200. */
   baseMs?: number
-  /** Longest wait in milliseconds; a server that asks for more (Retry-After) is not asked again. Default 30,000. */
+  /** Longest wait in milliseconds; a server that asks for more (Retry-After) is not asked again, but where this client has used up its rate (429). Default 30,000. */
   maxMs?: number
   /** No try begins later than this after the first failure, in milliseconds. Default 120,000. `timeoutMs` of a call ends it whatever it does. */
   deadlineMs?: number
@@ -44,8 +44,9 @@ const TRIES_UNREACHED = 3
 
 /** The first attempt at this very request still runs; asking again is all there is to do, so it is no failure to be counted. */
 const IN_PROGRESS = 'REQUEST_IN_PROGRESS' satisfies ErrorCode
-const NOTHING_DONE: ReadonlySet<number> = new Set([429, 503])
-const PASSING: ReadonlySet<number> = new Set([408, 429, 502, 503, 504])
+const TOO_MANY = 429
+const NOTHING_DONE: ReadonlySet<number> = new Set([TOO_MANY, 503])
+const PASSING: ReadonlySet<number> = new Set([408, TOO_MANY, 502, 503, 504])
 /** A connection that ended without a word may be one that the server broke off when it stopped, and not only a refused certificate. */
 const LOST: ReadonlySet<string> = new Set(['CONNECTION_REFUSED', 'CONNECTION_LOST', 'ANSWER_CUT_OFF', 'TIMEOUT', 'HOST_UNREACHABLE', 'CERTIFICATE_REFUSED'])
 
@@ -61,7 +62,9 @@ export function createTries({ repeatable, reached, signal, retry = {} }: Patienc
     deadline ??= performance.now() + deadlineMs
     const waitMs = backoffMs(counted, baseMs, maxMs) + askedMs(error)
     const most = reached() ? tries : Math.min(tries, TRIES_UNREACHED)
-    if (tries === 1 || counted >= most || askedMs(error) > maxMs || performance.now() + waitMs > deadline) throw error
+    // A window of time that is used up has an end, which the server knows to the second.
+    const longestMs = error instanceof ProblemError && error.status === TOO_MANY ? deadlineMs : maxMs
+    if (tries === 1 || counted >= most || askedMs(error) > longestMs || performance.now() + waitMs > deadline) throw error
     await pause(waitMs, signal)
   }
   return {

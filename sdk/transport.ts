@@ -28,6 +28,9 @@ export type HttpAnswer = Readonly<{
   /** Without parameters, in lower case; empty where the server named none. */
   mediaType: string
   retryAfter: string | undefined
+  /** What is left of the limits of this client, and what they are: its RateLimit and RateLimit-Policy fields. */
+  rateLimit: string | undefined
+  rateLimitPolicy: string | undefined
   /** The Content-Disposition field. */
   disposition: string | undefined
   /** Whether this is the answer of an earlier request with the same Idempotency-Key: its Idempotent-Replayed field. */
@@ -141,11 +144,18 @@ function httpAnswer({ statusCode, headers, body }: Dispatcher.ResponseData, expl
     status: statusCode,
     mediaType: (text(headers['content-type']) ?? '').split(';', 1)[0]!.trim().toLowerCase(),
     retryAfter: text(headers['retry-after']),
+    rateLimit: joined(headers['ratelimit']),
+    rateLimitPolicy: joined(headers['ratelimit-policy']),
     disposition: text(headers['content-disposition']),
     replayed: text(headers['idempotent-replayed']) === 'true',
     chunks: chunks(),
     discard: () => void body.destroy(),
   }
+}
+
+/** A list may come in several fields. */
+function joined(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value.join(', ') : value
 }
 
 function text(value: string | string[] | undefined): string | undefined {

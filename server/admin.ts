@@ -7,7 +7,7 @@ import { answerError, answerNotFound } from './http/problems.ts'
 /** One thing that must work before the server is ready; rejects with the reason. */
 export type Probe = () => Promise<void>
 
-export type AdminDeps = Readonly<{ metrics: Pick<Metrics, 'text' | 'contentType'>; probes: Readonly<Record<string, Probe>>; draining: () => boolean; probeMs: number }>
+export type AdminDeps = Readonly<{ metrics: Pick<Metrics, 'text' | 'contentType'>; probes: () => Readonly<Record<string, Probe>>; draining: () => boolean; probeMs: number }>
 
 /**
  * Builds the administration listener: plain HTTP for loopback, GET only, nothing but health and metrics.
@@ -31,7 +31,7 @@ export function buildAdmin({ metrics, probes, draining, probeMs }: AdminDeps): F
   admin.setNotFoundHandler(answerNotFound)
   admin.get('/health/live', async () => ({ status: 'live' }))
   admin.get('/health/ready', async (_request, reply) => {
-    const checks = Object.fromEntries(await Promise.all(Object.entries(probes).map(async ([name, probe]) => [name, await outcomeOf(probe, probeMs)])))
+    const checks = Object.fromEntries(await Promise.all(Object.entries(probes()).map(async ([name, probe]) => [name, await outcomeOf(probe, probeMs)])))
     const ready = !draining() && Object.values(checks).every((outcome) => outcome === 'ok')
     return await reply.code(ready ? 200 : 503).send({ status: draining() ? 'draining' : ready ? 'ready' : 'not ready', checks })
   })

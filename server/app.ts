@@ -4,10 +4,14 @@ import swagger from '@fastify/swagger'
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify'
 import { SigningError } from './errors.ts'
 import { admit, authenticate, type AuthenticateOptions } from './http/authenticate.ts'
+import { inviteBody } from './http/invite-body.ts'
 import { jsonParser } from './http/json-body.ts'
+import type { Beside, Lives } from './http/live.ts'
 import { logFile, logOutcome } from './http/log.ts'
 import { COMPONENTS, OPENAPI_OPTIONS } from './http/openapi.ts'
 import { answerError, answerNotFound, problemFromError } from './http/problems.ts'
+import { tellLimits } from './http/rate-limit.ts'
+import { createRefusalLog, type RefusalLog } from './http/refusal-log.ts'
 import { logRefusal } from './http/refusals.ts'
 import { buildValidator } from './http/validator.ts'
 import type { Metrics } from './http/metrics.ts'
@@ -29,10 +33,12 @@ import { whoamiRoute } from './routes/whoami.ts'
 
 /** Everything the app stands on; it opens no file, no socket and no clock of its own. */
 export type AppDeps = AuthenticateOptions &
-  Omit<SignDeps, 'incidents'> &
-  ListFilesDeps &
-  ExportDeps &
+  Beside<Omit<SignDeps, 'incidents'>> &
+  Beside<ListFilesDeps> &
+  Beside<ExportDeps> &
   Readonly<{
+    /** What the configuration says at the moment; a request keeps to its end what it began with. */
+    lives: Pick<Lives, 'take' | 'release'>
     metrics: Pick<Metrics, 'requestFinished' | 'fileFinished'>
     /** The key that verifies the checkpoints of the log: `NAME+KEYID+BASE64` (C2SP signed-note). */
     logKey: string
@@ -40,7 +46,6 @@ export type AppDeps = AuthenticateOptions &
     stop: AbortSignal
     /** Whether the server is stopping: new requests are answered SHUTTING_DOWN, and connections end with their answer. */
     draining: () => boolean
-    bodyBytes: number
     /** How long answers to requests with an Idempotency-Key are kept, as the document says. */
     idempotency: Readonly<{ keepMs: number }>
     log: FastifyBaseLogger
@@ -49,6 +54,7 @@ export type AppDeps = AuthenticateOptions &
 /** Builds the service: hooks, the document, and every route on one screen. */
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const incidents = createIncidents({ log: deps.store, clock: deps.clock, fault: (err) => deps.log.error({ err }, 'refusal or failure not written to the log') })
+  const refusals = createRefusalLog()
   const options: FastifyServerOptions = {
     loggerInstance: deps.log,
     bodyLimit: deps.bodyBytes,
@@ -58,19 +64,20 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     schemaController: { compilersFactory: { buildValidator: buildValidator as never } },
     return503OnClosing: false,
     routerOptions: { maxParamLength: 256 },
-    frameworkErrors: (error, request, reply) => void answerUnrouted(error, { request, reply }, { ...deps, incidents }),
+    frameworkErrors: (error, request, reply) => void answerUnrouted(error, { request, reply }, { ...deps, incidents, refusals }),
   }
   const app = Fastify(options)
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(OCTET_STREAM, (_request, payload, done) => done(null, payload))
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, jsonParser(app))
-  app.setErrorHandler(async (error: FastifyError, request, reply) => await refuse(error, { request, reply }, { ...deps, incidents }))
+  app.setErrorHandler(async (error: FastifyError, request, reply) => await refuse(error, { request, reply }, { ...deps, incidents, refusals }))
   app.setNotFoundHandler(answerNotFound)
 
+  app.decorateRequest('live', undefined)
   app.decorateReply('problemCode', undefined)
   app.decorateReply('failure', undefined)
   app.addHook('onRequest', async (request, reply) => {
-    begin(request, reply, deps)
+    begin(request, reply, { ...deps, refusals })
     if (deps.draining()) throw new SigningError('SHUTTING_DOWN', 'the server is shutting down')
     if (request.headers.host === undefined && request.raw.httpVersion === '1.1') throw new SigningError('REQUEST_MALFORMED', 'the request has no Host header')
   })
@@ -78,7 +85,8 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     if (deps.draining()) reply.header('connection', 'close')
   })
   authenticate(app, deps)
-  app.addHook('onClose', async () => await incidents.close())
+  app.addHook('preParsing', inviteBody)
+  app.addHook('onClose', async () => void (await Promise.all([incidents.close(), refusals.close()])))
 
   for (const schema of COMPONENTS) app.addSchema(schema)
   await app.register(swagger, OPENAPI_OPTIONS)
@@ -99,9 +107,9 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     getTileRoute(routes, deps)
     getLogKeyRoute(routes, deps)
     auditLogRoute(routes, deps)
-    listKeysRoute(routes, deps)
-    getKeyRoute(routes, deps)
-    exportKeyRoute(routes, deps)
+    listKeysRoute(routes)
+    getKeyRoute(routes)
+    exportKeyRoute(routes)
     whoamiRoute(routes, deps)
   })
   await app.register(async (scope) => documentRoutes(scope))
@@ -109,18 +117,21 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
 }
 
 /** What every answer begins with, and what is written down when it is over: sent, or given up because the client went away. */
-function begin(request: FastifyRequest, reply: FastifyReply, { metrics }: AppDeps): void {
+function begin(request: FastifyRequest, reply: FastifyReply, { metrics, lives, identify, refusals }: AppDeps & Readonly<{ refusals: RefusalLog }>): void {
+  const live = lives.take()
+  request.live = live
   reply.header('request-id', request.id).header('cache-control', 'no-store')
   // Not the hook onResponse: it is silent about an answer whose reader went away.
   finished(reply.raw, (gone) => {
+    lives.release(live)
     if (gone) reply.problemCode ??= reply.failure === undefined ? 'REQUEST_ABORTED' : 'INTERNAL'
-    logOutcome(request, reply)
+    logOutcome(request, reply, { identify, refusals })
     metrics.requestFinished({ operation: request.routeOptions.config.operation ?? 'other', code: reply.problemCode ?? 'OK', durationMs: reply.elapsedTime })
   })
 }
 
 type Exchange = Readonly<{ request: FastifyRequest; reply: FastifyReply }>
-type RefusingDeps = AppDeps & Readonly<{ incidents: Incidents }>
+type RefusingDeps = AppDeps & Readonly<{ incidents: Incidents; refusals: RefusalLog }>
 
 /** Answers whatever was thrown; who is refused finds that in the log. */
 async function refuse(error: FastifyError, { request, reply }: Exchange, deps: RefusingDeps): Promise<void> {
@@ -131,12 +142,14 @@ async function refuse(error: FastifyError, { request, reply }: Exchange, deps: R
 /** Answers a URL that does not even reach a route, and so no hook: a stranger is told that it is one, as everywhere. */
 async function answerUnrouted(error: FastifyError, exchange: Exchange, deps: RefusingDeps): Promise<void> {
   begin(exchange.request, exchange.reply, deps)
-  await refuse(unadmitted(exchange.request, deps) ?? error, exchange, deps)
+  const denied = unadmitted(exchange, deps)
+  tellLimits(exchange.reply)
+  await refuse(denied ?? error, exchange, deps)
 }
 
-function unadmitted(request: FastifyRequest, deps: AppDeps): FastifyError | undefined {
+function unadmitted({ request, reply }: Exchange, deps: AppDeps): FastifyError | undefined {
   try {
-    return void admit(request, deps)
+    return void admit(request, reply, deps)
   } catch (denied) {
     return denied as FastifyError
   }

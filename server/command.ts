@@ -7,6 +7,8 @@ import { ConfigError } from './config/fault.ts'
 import { loadConfig } from './config/load.ts'
 import { SigningError } from './errors.ts'
 import { logOptions } from './http/log.ts'
+import { addKeyCommands } from './key-commands/commands.ts'
+import { KeyCommandFault } from './key-commands/fault.ts'
 import { KeyFaults } from './keys/key-faults.ts'
 import { startServer, type RunningServer } from './process.ts'
 import { letHeapGrow } from './small-heap.ts'
@@ -27,7 +29,7 @@ export function workingFolder(environment: Readonly<Record<string, string | unde
   return environment['INIT_CWD'] ?? process.cwd()
 }
 
-/** Runs the `signing-server` command and resolves with its exit status: 0, 1 for what could not be started, 2 for wrong usage. */
+/** Runs the `signing-server` command and resolves with its exit status: 0, 1 for what could not be started or done, 2 for wrong usage. */
 export async function runCommand(args: readonly string[], io: CommandIo = PROCESS_IO): Promise<number> {
   const program = new Command('signing-server')
     .description('Signs AIX installp packages for build machines that must not hold the key.')
@@ -52,6 +54,7 @@ export async function runCommand(args: readonly string[], io: CommandIo = PROCES
     .action(async (options: { config: string }) => {
       status = await checkConfig(options.config, io)
     })
+  addKeyCommands(program, io)
   try {
     await program.parseAsync([...args], { from: 'user' })
     return status
@@ -70,13 +73,22 @@ async function checkConfig(file: string, { print, cwd }: CommandIo): Promise<num
 async function start(file: string | undefined, io: CommandIo): Promise<number> {
   const development = file === undefined ? await (await import('./development/set-up.ts')).setUpDevelopment(process.cwd()) : undefined
   for (const line of development?.notes ?? []) io.print(`${line}\n`)
-  const config = await loadConfig(development?.config ?? resolve(io.cwd, file as string))
-  const log = pino(logOptions(config.log.level), pino.destination({ fd: 2, sync: true }))
-  const server = await startServer(config, log)
-  letHeapGrow()
-  io.print(startBanner({ config, listening: server.listening, development, cwd: io.cwd }))
-  await untilStopped(server, log)
-  return 0
+  const started = Promise.withResolvers<RunningServer>()
+  // From now on: whoever sends it does not know how far the start is, and by itself it would end the process.
+  const onHangup = (): void => void started.promise.then(async (server) => await server.reload('SIGHUP'))
+  process.on('SIGHUP', onHangup)
+  try {
+    const config = await loadConfig(development?.config ?? resolve(io.cwd, file as string))
+    const log = pino(logOptions(config.log.level), pino.destination({ fd: 2, sync: true }))
+    const server = await startServer(config, log)
+    letHeapGrow()
+    started.resolve(server)
+    io.print(startBanner({ config, listening: server.listening, development, cwd: io.cwd }))
+    await untilStopped(server, log)
+    return 0
+  } finally {
+    process.off('SIGHUP', onHangup)
+  }
 }
 
 /** Resolves after a clean stop. A second signal ends the process at once, whatever still runs. */
@@ -90,11 +102,15 @@ async function untilStopped(server: RunningServer, log: Logger): Promise<void> {
     if (signals > 1) process.exit(signal === 'SIGINT' ? 130 : 143)
     server.close().then(stopped, reject)
   }
-  process.on('SIGTERM', onSignal).on('SIGINT', onSignal).on('SIGHUP', onSignal)
-  await promise.finally(() => process.off('SIGTERM', onSignal).off('SIGINT', onSignal).off('SIGHUP', onSignal))
+  process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
+  await promise.finally(() => process.off('SIGTERM', onSignal).off('SIGINT', onSignal))
 }
 
 function complain(error: unknown, { complain: write }: CommandIo): number {
+  if (error instanceof KeyCommandFault) {
+    write(`signing-server: ${error.message}\n`)
+    return error.usage ? 2 : 1
+  }
   if (error instanceof ConfigError) write(`the configuration has ${error.faults.length === 1 ? 'a fault' : `${error.faults.length} faults`}:\n${error.message}\n`)
   else if (error instanceof KeyFaults) write(`a key cannot be opened:\n${error.faults.join('\n')}\n`)
   else if (error instanceof SigningError) write(`signing-server: ${error.code}: ${error.message}\n`)

@@ -8,6 +8,12 @@ if (isTooOld) {
   process.exitCode = 1
 } else {
   keepHeapSmall()
+  // Whoever reads a help or a result may have read enough (`| head`); whatever else is being done goes on.
+  for (const output of [process.stdout, process.stderr]) {
+    output.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error
+    })
+  }
   // What it does not catch itself ends the process with its stack and status 1, as Node does.
   void start()
 }

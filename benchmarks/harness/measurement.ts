@@ -4,7 +4,7 @@ import type { Summary } from './statistics.ts'
 export type Goal = Readonly<{ kind: 'at-least' | 'at-most'; value: number }>
 
 /** `×` is a ratio of two things of one run; everything else is a figure of this machine at this time. */
-export type Unit = '×' | 'MiB' | 'ms' | '/s'
+export type Unit = '×' | 'MiB' | 'ms' | 'µs' | '/s'
 
 /** One side of a ratio: what it is, in what its own figures are, and those figures. */
 export type Side = Readonly<{ label: string; unit: string; summary: Summary }>

@@ -18,6 +18,7 @@ const receipt = { index: 999_999, entry: 'x'.repeat(900), path: Array.from({ len
 const forgetful: Store = {
   lookUp: nothing,
   record: async (_subject, signature) => ({ kind: 'recorded', signature: { ...signature, replayed: false, receipt } }),
+  countOf: async () => 0,
   get: nothing,
   wasHandedTo: async () => false,
   findByDigest: async () => [],

@@ -8,7 +8,7 @@ export const COMMANDS = [
     "operation": "sign",
     "word": "sign",
     "summary": "Sign packages",
-    "description": "Signs one package file, or every package of a directory in name order, that the server can read; a file that is sent; or digests, for clients whose policy allows it. With `Accept: application/x-ndjson` the outcomes of a directory arrive as files finish, one event a line.",
+    "description": "Signs one package file, or every package of a directory in name order, that the server can read; a file that is sent; digests, for clients whose policy allows it; or once more what an earlier signature covers. With `Accept: application/x-ndjson` the outcomes of a directory arrive as files finish, one event a line.",
     "arguments": [
       {
         "name": "path",
@@ -318,7 +318,7 @@ export const COMMANDS = [
     "operation": "whoami",
     "word": "whoami",
     "summary": "Who am I",
-    "description": "Answers with who the server takes this client for, and what it may do. Every listed client may ask.",
+    "description": "Answers with who the server takes this client for, what it may do, and what is left of its limits. Every listed client may ask.",
     "arguments": [],
     "flags": []
   },

@@ -12,7 +12,7 @@ export interface paths {
         readonly put?: never;
         /**
          * Sign packages
-         * @description Signs one package file, or every package of a directory in name order, that the server can read; a file that is sent; or digests, for clients whose policy allows it. With `Accept: application/x-ndjson` the outcomes of a directory arrive as files finish, one event a line.
+         * @description Signs one package file, or every package of a directory in name order, that the server can read; a file that is sent; digests, for clients whose policy allows it; or once more what an earlier signature covers. With `Accept: application/x-ndjson` the outcomes of a directory arrive as files finish, one event a line.
          */
         readonly post: operations["sign"];
         readonly delete?: never;
@@ -270,7 +270,7 @@ export interface paths {
         };
         /**
          * Who am I
-         * @description Answers with who the server takes this client for, and what it may do. Every listed client may ask.
+         * @description Answers with who the server takes this client for, what it may do, and what is left of its limits. Every listed client may ask.
          */
         readonly get: operations["whoami"];
         readonly put?: never;
@@ -289,7 +289,7 @@ export interface components {
          * @description Stable code; docs/errors.md explains each.
          * @enum {string}
          */
-        readonly ErrorCode: "REQUEST_MALFORMED" | "REQUEST_INVALID" | "REQUEST_TIMEOUT" | "REQUEST_ABORTED" | "HEADERS_TOO_LARGE" | "BODY_MALFORMED" | "BODY_TOO_LARGE" | "CONTENT_TYPE_UNSUPPORTED" | "ROUTE_NOT_FOUND" | "IDEMPOTENCY_KEY_MALFORMED" | "IDEMPOTENCY_KEY_REUSED" | "REQUEST_IN_PROGRESS" | "CLIENT_UNKNOWN" | "OPERATION_DENIED" | "PATH_MALFORMED" | "PATH_OUTSIDE_ROOTS" | "PATH_UNREADABLE" | "FILE_NAME_REFUSED" | "FILE_KIND_REFUSED" | "FILE_CHANGED" | "FILE_TOO_LARGE" | "DIRECTORY_TOO_LARGE" | "NOT_A_PACKAGE" | "PACKAGE_MALFORMED" | "DSB_MALFORMED" | "DSB_STACKED" | "FORMAT_NOT_ACCEPTED" | "DIGEST_MALFORMED" | "DIGEST_MISMATCH" | "DIGEST_NOT_ALLOWED" | "DIGEST_NOT_SIGNABLE" | "FILESET_LEVEL_ALREADY_SIGNED" | "RESIGN_NOT_ALLOWED" | "KEYID_REQUIRED" | "KEY_NOT_AVAILABLE" | "KEY_NOT_SUITABLE" | "KEY_NOT_YET_VALID" | "KEY_EXPIRED" | "KEY_RETIRED" | "KEY_REVOKED" | "SIGNER_BUSY" | "SIGNER_NOT_AVAILABLE" | "SIGNER_TIMEOUT" | "SIGNER_FAILED" | "SIGNER_OUTPUT_TOO_LARGE" | "SIGNER_NO_RECORD" | "SIGNER_RECORD_MALFORMED" | "SIGNER_SIGNATURE_TRUNCATED" | "SIGNER_RECORD_MISMATCH" | "SIGNATURE_INVALID" | "SIGNATURE_NOT_FOUND" | "TILE_NOT_FOUND" | "FORM_NOT_AVAILABLE" | "STORE_FAILED" | "STORAGE_FULL" | "SERVER_BUSY" | "SHUTTING_DOWN" | "INTERNAL";
+        readonly ErrorCode: "REQUEST_MALFORMED" | "REQUEST_INVALID" | "REQUEST_TIMEOUT" | "REQUEST_ABORTED" | "HEADERS_TOO_LARGE" | "BODY_MALFORMED" | "BODY_TOO_LARGE" | "CONTENT_TYPE_UNSUPPORTED" | "ROUTE_NOT_FOUND" | "IDEMPOTENCY_KEY_MALFORMED" | "IDEMPOTENCY_KEY_REUSED" | "REQUEST_IN_PROGRESS" | "CLIENT_UNKNOWN" | "CLIENT_NOT_YET_VALID" | "CLIENT_EXPIRED" | "OPERATION_DENIED" | "FORMAT_NOT_ALLOWED" | "FILESET_NOT_ALLOWED" | "SIGNATURE_COUNT_REACHED" | "RATE_LIMITED" | "CLIENT_BUSY" | "PATH_MALFORMED" | "PATH_OUTSIDE_ROOTS" | "PATH_UNREADABLE" | "FILE_NAME_REFUSED" | "FILE_KIND_REFUSED" | "FILE_CHANGED" | "FILE_TOO_LARGE" | "DIRECTORY_TOO_LARGE" | "NOT_A_PACKAGE" | "PACKAGE_MALFORMED" | "DSB_MALFORMED" | "DSB_STACKED" | "FORMAT_NOT_ACCEPTED" | "DIGEST_MALFORMED" | "DIGEST_MISMATCH" | "DIGEST_NOT_ALLOWED" | "DIGEST_NOT_SIGNABLE" | "FILESET_LEVEL_ALREADY_SIGNED" | "RESIGN_NOT_ALLOWED" | "CONTENT_UNAVAILABLE" | "KEYID_REQUIRED" | "KEY_NOT_AVAILABLE" | "KEY_NOT_SUITABLE" | "KEY_NOT_YET_VALID" | "KEY_EXPIRED" | "KEY_RETIRED" | "KEY_REVOKED" | "SIGNER_BUSY" | "SIGNER_NOT_AVAILABLE" | "SIGNER_TIMEOUT" | "SIGNER_FAILED" | "SIGNER_OUTPUT_TOO_LARGE" | "SIGNER_NO_RECORD" | "SIGNER_RECORD_MALFORMED" | "SIGNER_SIGNATURE_TRUNCATED" | "SIGNER_RECORD_MISMATCH" | "SIGNATURE_INVALID" | "SIGNATURE_NOT_FOUND" | "TILE_NOT_FOUND" | "FORM_NOT_AVAILABLE" | "STORE_FAILED" | "STORAGE_FULL" | "SERVER_BUSY" | "SHUTTING_DOWN" | "INTERNAL";
         /** @description Problem details (RFC 9457). */
         readonly Problem: {
             /** @description `urn:signing-server:problem:` and the code. */
@@ -424,6 +424,13 @@ export interface components {
              */
             readonly certificateNotAfter?: string;
             readonly successor?: components["schemas"]["Keyid"];
+            /**
+             * Format: date-time
+             * @description Since when it is revoked.
+             */
+            readonly revokedAt?: string;
+            /** @description Why it is revoked. */
+            readonly revocationReason?: string;
             readonly acceptedBy: components["schemas"]["AcceptedBy"];
         };
         /** @description The keys this client may use, in the order of the configuration. */
@@ -499,6 +506,22 @@ export interface components {
             readonly checkpoint: string;
         };
         /**
+         * @description The key is revoked: nothing that it signed is valid any more.
+         * @example {
+         *       "at": "2026-11-24T09:15:00.000Z",
+         *       "reason": "key compromise"
+         *     }
+         */
+        readonly KeyRevocation: {
+            /**
+             * Format: date-time
+             * @description Since when, where the configuration says so.
+             */
+            readonly at?: string;
+            /** @description Why, where the configuration says so. */
+            readonly reason?: string;
+        };
+        /**
          * @description A signature that was verified and recorded.
          * @example {
          *       "id": "0199c1f4-5f0e-4d1a-9c53-5d3c1b7a9e21",
@@ -571,6 +594,9 @@ export interface components {
             /** @description One record per fileset, in the order of `lpp_name`; none for what is no installp package. */
             readonly records: readonly components["schemas"]["SignatureRecord"][];
             readonly receipt: components["schemas"]["Receipt"];
+            readonly keyRevoked?: components["schemas"]["KeyRevocation"];
+            /** @description The signatures over the same that other keys made with it, in a key overlap: a key that is `retiring` and its successor both sign, for a client that may use both. None of them has an `also` of its own, and the catalogue has each by itself. */
+            readonly also?: readonly components["schemas"]["Signature"][];
         };
         /** @description A signature of the catalogue. */
         readonly FoundSignature: {
@@ -723,8 +749,23 @@ export interface components {
              */
             readonly resign?: boolean;
         };
-        /** @description What to sign: by `path`, by `digest`, or many `items` by their digests. */
-        readonly SignRequest: components["schemas"]["SignPathRequest"] | components["schemas"]["SignDigestRequest"] | components["schemas"]["SignBatchRequest"];
+        /**
+         * @description What an earlier signature covers, to be signed once more with another key: the file that it was made for, where the server has it and its bytes are the same as then.
+         * @example {
+         *       "id": "0199c1f4-5f0e-4d1a-9c53-5d3c1b7a9e21",
+         *       "keyid": "1002"
+         *     }
+         */
+        readonly SignAgainRequest: {
+            /**
+             * Format: uuid
+             * @description A signature of the catalogue that this client may see.
+             */
+            readonly id: string;
+            readonly keyid?: components["schemas"]["Keyid"];
+        };
+        /** @description What to sign: by `path`, by `digest`, many `items` by their digests, or again what the signature `id` covers. */
+        readonly SignRequest: components["schemas"]["SignPathRequest"] | components["schemas"]["SignDigestRequest"] | components["schemas"]["SignBatchRequest"] | components["schemas"]["SignAgainRequest"];
         /**
          * @description The outcome for each name of the listing.
          * @example {
@@ -981,6 +1022,48 @@ export interface components {
          * @enum {string}
          */
         readonly Operation: "sign" | "listFiles" | "verify" | "findSignatures" | "getSignature" | "exportSignature" | "getCheckpoint" | "getTile" | "getLogKey" | "auditLog" | "listKeys" | "getKey" | "exportKey" | "whoami";
+        /** @description What bounds a client beside the lists; what is not here is not bounded for this client alone. */
+        readonly ClientLimits: {
+            /** @description Formats it may have signed, of those that the server accepts. */
+            readonly formats?: readonly components["schemas"]["Format"][];
+            /** @description Filesets it may have signed; `*` stands for any run of characters. */
+            readonly filesets?: readonly string[];
+            /** @description Largest file it may have signed or verified. */
+            readonly maxFileBytes?: number;
+            /**
+             * Format: date-time
+             * @description It may do nothing earlier.
+             */
+            readonly notBefore?: string;
+            /**
+             * Format: date-time
+             * @description It may do nothing from then on.
+             */
+            readonly notAfter?: string;
+            /** @description The window of time that `requests` and `bytes` are about. */
+            readonly windowSeconds?: number;
+            /** @description Requests within a window. */
+            readonly requests?: number;
+            /** @description Bytes within a window, sent or read for it from the roots. */
+            readonly bytes?: number;
+            /** @description Requests at once. */
+            readonly concurrency?: number;
+            /** @description Signatures that may be made for it in all. */
+            readonly maxSignatures?: number;
+        };
+        /** @description What is left of those limits that are used up. The window is that of the replica that answers. */
+        readonly LeftOver: {
+            /** @description Requests in this window. */
+            readonly requests?: number;
+            /** @description Bytes in this window. */
+            readonly bytes?: number;
+            /** @description Until the window ends; where nothing is left, until something is. */
+            readonly resetSeconds?: number;
+            /** @description Requests that may run beside this one. */
+            readonly concurrency?: number;
+            /** @description Signatures. */
+            readonly signatures?: number;
+        };
         /**
          * @description Who the server takes the client for, and what it may do.
          * @example {
@@ -999,7 +1082,24 @@ export interface components {
          *       ],
          *       "roots": [
          *         "nim"
-         *       ]
+         *       ],
+         *       "digestOnly": false,
+         *       "resign": false,
+         *       "sees": "own",
+         *       "limits": {
+         *         "filesets": [
+         *           "PkgA.*"
+         *         ],
+         *         "notAfter": "2026-12-01T00:00:00Z",
+         *         "windowSeconds": 60,
+         *         "requests": 600,
+         *         "maxSignatures": 3
+         *       },
+         *       "left": {
+         *         "requests": 599,
+         *         "resetSeconds": 60,
+         *         "signatures": 2
+         *       }
          *     }
          */
         readonly Whoami: {
@@ -1018,6 +1118,17 @@ export interface components {
             readonly keys: readonly components["schemas"]["Keyid"][];
             /** @description Names of the roots. */
             readonly roots: readonly string[];
+            /** @description Whether it may have a digest signed whose file the server never saw. */
+            readonly digestOnly: boolean;
+            /** @description Whether it may have other content signed under a level that was signed before. */
+            readonly resign: boolean;
+            /**
+             * @description Whose signatures it may look up.
+             * @enum {string}
+             */
+            readonly sees: "own" | "all";
+            readonly limits: components["schemas"]["ClientLimits"];
+            readonly left: components["schemas"]["LeftOver"];
         };
     };
     responses: never;
@@ -1039,6 +1150,7 @@ export type KeyList = components['schemas']['KeyList'];
 export type Format = components['schemas']['Format'];
 export type SignatureRecord = components['schemas']['SignatureRecord'];
 export type Receipt = components['schemas']['Receipt'];
+export type KeyRevocation = components['schemas']['KeyRevocation'];
 export type Signature = components['schemas']['Signature'];
 export type FoundSignature = components['schemas']['FoundSignature'];
 export type SignatureList = components['schemas']['SignatureList'];
@@ -1050,6 +1162,7 @@ export type DigestItem = components['schemas']['DigestItem'];
 export type SignPathRequest = components['schemas']['SignPathRequest'];
 export type SignDigestRequest = components['schemas']['SignDigestRequest'];
 export type SignBatchRequest = components['schemas']['SignBatchRequest'];
+export type SignAgainRequest = components['schemas']['SignAgainRequest'];
 export type SignRequest = components['schemas']['SignRequest'];
 export type SignAnswer = components['schemas']['SignAnswer'];
 export type BatchOutcome = components['schemas']['BatchOutcome'];
@@ -1069,6 +1182,8 @@ export type FileKind = components['schemas']['FileKind'];
 export type FileEntry = components['schemas']['FileEntry'];
 export type FileList = components['schemas']['FileList'];
 export type Operation = components['schemas']['Operation'];
+export type ClientLimits = components['schemas']['ClientLimits'];
+export type LeftOver = components['schemas']['LeftOver'];
 export type Whoami = components['schemas']['Whoami'];
 export type $defs = Record<string, never>;
 export interface operations {
@@ -1121,7 +1236,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed; `PATH_OUTSIDE_ROOTS` Path outside the roots; `PATH_UNREADABLE` Path unreadable; `DIGEST_NOT_ALLOWED` Digest alone not allowed; `RESIGN_NOT_ALLOWED` Signing anew not allowed; `KEY_NOT_AVAILABLE` Key not available */
+            /** @description `CLIENT_UNKNOWN` Client not listed; `CLIENT_NOT_YET_VALID` Client not yet valid; `CLIENT_EXPIRED` Client expired; `OPERATION_DENIED` Operation not allowed; `FORMAT_NOT_ALLOWED` Format not allowed; `FILESET_NOT_ALLOWED` Fileset not allowed; `SIGNATURE_COUNT_REACHED` No more signatures for this client; `PATH_OUTSIDE_ROOTS` Path outside the roots; `PATH_UNREADABLE` Path unreadable; `DIGEST_NOT_ALLOWED` Digest alone not allowed; `RESIGN_NOT_ALLOWED` Signing anew not allowed; `KEY_NOT_AVAILABLE` Key not available */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1130,7 +1245,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `ROUTE_NOT_FOUND` No such route */
+            /** @description `ROUTE_NOT_FOUND` No such route; `SIGNATURE_NOT_FOUND` No such signature */
             readonly 404: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1148,7 +1263,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `REQUEST_IN_PROGRESS` Request in progress; `FILE_CHANGED` File changed; `FILESET_LEVEL_ALREADY_SIGNED` Level signed before with other content */
+            /** @description `REQUEST_IN_PROGRESS` Request in progress; `FILE_CHANGED` File changed; `FILESET_LEVEL_ALREADY_SIGNED` Level signed before with other content; `CONTENT_UNAVAILABLE` Content not available */
             readonly 409: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1178,6 +1293,21 @@ export interface operations {
             /** @description `IDEMPOTENCY_KEY_REUSED` Idempotency-Key used before; `FILE_NAME_REFUSED` File name refused; `FILE_KIND_REFUSED` Not a regular file; `NOT_A_PACKAGE` Not a package; `PACKAGE_MALFORMED` Package malformed; `DSB_MALFORMED` Signature block malformed; `DSB_STACKED` More than one signature block; `FORMAT_NOT_ACCEPTED` Format not accepted; `DIGEST_NOT_SIGNABLE` Digest alone cannot be signed; `KEY_NOT_SUITABLE` Key not suitable; `KEY_NOT_YET_VALID` Key not yet valid; `KEY_EXPIRED` Key expired; `KEY_RETIRED` Key retired; `KEY_REVOKED` Key revoked */
             readonly 422: {
                 headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `RATE_LIMITED` Too many requests; `CLIENT_BUSY` Too many requests at once */
+            readonly 429: {
+                headers: {
+                    /** @description Whole seconds: who waits for them is let in, as far as the rate goes. */
+                    readonly "Retry-After"?: number;
+                    /** @description The limits of this client: `"requests";q=600;w=60` (draft-ietf-httpapi-ratelimit-headers-11). */
+                    readonly "RateLimit-Policy"?: string;
+                    /** @description What is left of each, and for how many seconds no more: `"requests";r=599;t=60`. */
+                    readonly RateLimit?: string;
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -1283,7 +1413,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed; `PATH_OUTSIDE_ROOTS` Path outside the roots; `PATH_UNREADABLE` Path unreadable */
+            /** @description `CLIENT_UNKNOWN` Client not listed; `CLIENT_NOT_YET_VALID` Client not yet valid; `CLIENT_EXPIRED` Client expired; `OPERATION_DENIED` Operation not allowed; `PATH_OUTSIDE_ROOTS` Path outside the roots; `PATH_UNREADABLE` Path unreadable */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1331,6 +1461,21 @@ export interface operations {
             /** @description `FILE_NAME_REFUSED` File name refused */
             readonly 422: {
                 headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `RATE_LIMITED` Too many requests; `CLIENT_BUSY` Too many requests at once */
+            readonly 429: {
+                headers: {
+                    /** @description Whole seconds: who waits for them is let in, as far as the rate goes. */
+                    readonly "Retry-After"?: number;
+                    /** @description The limits of this client: `"requests";q=600;w=60` (draft-ietf-httpapi-ratelimit-headers-11). */
+                    readonly "RateLimit-Policy"?: string;
+                    /** @description What is left of each, and for how many seconds no more: `"requests";r=599;t=60`. */
+                    readonly RateLimit?: string;
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -1405,7 +1550,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed; `PATH_OUTSIDE_ROOTS` Path outside the roots; `PATH_UNREADABLE` Path unreadable */
+            /** @description `CLIENT_UNKNOWN` Client not listed; `CLIENT_NOT_YET_VALID` Client not yet valid; `CLIENT_EXPIRED` Client expired; `OPERATION_DENIED` Operation not allowed; `PATH_OUTSIDE_ROOTS` Path outside the roots; `PATH_UNREADABLE` Path unreadable */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1462,6 +1607,21 @@ export interface operations {
             /** @description `FILE_KIND_REFUSED` Not a regular file; `FILE_NAME_REFUSED` File name refused */
             readonly 422: {
                 headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `RATE_LIMITED` Too many requests; `CLIENT_BUSY` Too many requests at once */
+            readonly 429: {
+                headers: {
+                    /** @description Whole seconds: who waits for them is let in, as far as the rate goes. */
+                    readonly "Retry-After"?: number;
+                    /** @description The limits of this client: `"requests";q=600;w=60` (draft-ietf-httpapi-ratelimit-headers-11). */
+                    readonly "RateLimit-Policy"?: string;
+                    /** @description What is left of each, and for how many seconds no more: `"requests";r=599;t=60`. */
+                    readonly RateLimit?: string;
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -1566,7 +1726,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed */
+            /** @description `CLIENT_UNKNOWN` Client not listed; `CLIENT_NOT_YET_VALID` Client not yet valid; `CLIENT_EXPIRED` Client expired; `OPERATION_DENIED` Operation not allowed */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1587,6 +1747,21 @@ export interface operations {
             /** @description `REQUEST_TIMEOUT` Request too slow */
             readonly 408: {
                 headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `RATE_LIMITED` Too many requests; `CLIENT_BUSY` Too many requests at once */
+            readonly 429: {
+                headers: {
+                    /** @description Whole seconds: who waits for them is let in, as far as the rate goes. */
+                    readonly "Retry-After"?: number;
+                    /** @description The limits of this client: `"requests";q=600;w=60` (draft-ietf-httpapi-ratelimit-headers-11). */
+                    readonly "RateLimit-Policy"?: string;
+                    /** @description What is left of each, and for how many seconds no more: `"requests";r=599;t=60`. */
+                    readonly RateLimit?: string;
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -1652,7 +1827,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed */
+            /** @description `CLIENT_UNKNOWN` Client not listed; `CLIENT_NOT_YET_VALID` Client not yet valid; `CLIENT_EXPIRED` Client expired; `OPERATION_DENIED` Operation not allowed */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1673,6 +1848,21 @@ export interface operations {
             /** @description `REQUEST_TIMEOUT` Request too slow */
             readonly 408: {
                 headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `RATE_LIMITED` Too many requests; `CLIENT_BUSY` Too many requests at once */
+            readonly 429: {
+                headers: {
+                    /** @description Whole seconds: who waits for them is let in, as far as the rate goes. */
+                    readonly "Retry-After"?: number;
+                    /** @description The limits of this client: `"requests";q=600;w=60` (draft-ietf-httpapi-ratelimit-headers-11). */
+                    readonly "RateLimit-Policy"?: string;
+                    /** @description What is left of each, and for how many seconds no more: `"requests";r=599;t=60`. */
+                    readonly RateLimit?: string;
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -1741,7 +1931,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed */
+            /** @description `CLIENT_UNKNOWN` Client not listed; `CLIENT_NOT_YET_VALID` Client not yet valid; `CLIENT_EXPIRED` Client expired; `OPERATION_DENIED` Operation not allowed */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1768,9 +1958,24 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `FORM_NOT_AVAILABLE` Form not available */
+            /** @description `FORM_NOT_AVAILABLE` Form not available; `KEY_REVOKED` Key revoked */
             readonly 422: {
                 headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `RATE_LIMITED` Too many requests; `CLIENT_BUSY` Too many requests at once */
+            readonly 429: {
+                headers: {
+                    /** @description Whole seconds: who waits for them is let in, as far as the rate goes. */
+                    readonly "Retry-After"?: number;
+                    /** @description The limits of this client: `"requests";q=600;w=60` (draft-ietf-httpapi-ratelimit-headers-11). */
+                    readonly "RateLimit-Policy"?: string;
+                    /** @description What is left of each, and for how many seconds no more: `"requests";r=599;t=60`. */
+                    readonly RateLimit?: string;
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -1833,7 +2038,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed */
+            /** @description `CLIENT_UNKNOWN` Client not listed; `CLIENT_NOT_YET_VALID` Client not yet valid; `CLIENT_EXPIRED` Client expired; `OPERATION_DENIED` Operation not allowed */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1854,6 +2059,21 @@ export interface operations {
             /** @description `REQUEST_TIMEOUT` Request too slow */
             readonly 408: {
                 headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `RATE_LIMITED` Too many requests; `CLIENT_BUSY` Too many requests at once */
+            readonly 429: {
+                headers: {
+                    /** @description Whole seconds: who waits for them is let in, as far as the rate goes. */
+                    readonly "Retry-After"?: number;
+                    /** @description The limits of this client: `"requests";q=600;w=60` (draft-ietf-httpapi-ratelimit-headers-11). */
+                    readonly "RateLimit-Policy"?: string;
+                    /** @description What is left of each, and for how many seconds no more: `"requests";r=599;t=60`. */
+                    readonly RateLimit?: string;
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -1919,7 +2139,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed */
+            /** @description `CLIENT_UNKNOWN` Client not listed; `CLIENT_NOT_YET_VALID` Client not yet valid; `CLIENT_EXPIRED` Client expired; `OPERATION_DENIED` Operation not allowed */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1940,6 +2160,21 @@ export interface operations {
             /** @description `REQUEST_TIMEOUT` Request too slow */
             readonly 408: {
                 headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `RATE_LIMITED` Too many requests; `CLIENT_BUSY` Too many requests at once */
+            readonly 429: {
+                headers: {
+                    /** @description Whole seconds: who waits for them is let in, as far as the rate goes. */
+                    readonly "Retry-After"?: number;
+                    /** @description The limits of this client: `"requests";q=600;w=60` (draft-ietf-httpapi-ratelimit-headers-11). */
+                    readonly "RateLimit-Policy"?: string;
+                    /** @description What is left of each, and for how many seconds no more: `"requests";r=599;t=60`. */
+                    readonly RateLimit?: string;
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -2002,7 +2237,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed */
+            /** @description `CLIENT_UNKNOWN` Client not listed; `CLIENT_NOT_YET_VALID` Client not yet valid; `CLIENT_EXPIRED` Client expired; `OPERATION_DENIED` Operation not allowed */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2023,6 +2258,21 @@ export interface operations {
             /** @description `REQUEST_TIMEOUT` Request too slow */
             readonly 408: {
                 headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `RATE_LIMITED` Too many requests; `CLIENT_BUSY` Too many requests at once */
+            readonly 429: {
+                headers: {
+                    /** @description Whole seconds: who waits for them is let in, as far as the rate goes. */
+                    readonly "Retry-After"?: number;
+                    /** @description The limits of this client: `"requests";q=600;w=60` (draft-ietf-httpapi-ratelimit-headers-11). */
+                    readonly "RateLimit-Policy"?: string;
+                    /** @description What is left of each, and for how many seconds no more: `"requests";r=599;t=60`. */
+                    readonly RateLimit?: string;
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -2085,7 +2335,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed */
+            /** @description `CLIENT_UNKNOWN` Client not listed; `CLIENT_NOT_YET_VALID` Client not yet valid; `CLIENT_EXPIRED` Client expired; `OPERATION_DENIED` Operation not allowed */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2106,6 +2356,21 @@ export interface operations {
             /** @description `REQUEST_TIMEOUT` Request too slow */
             readonly 408: {
                 headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `RATE_LIMITED` Too many requests; `CLIENT_BUSY` Too many requests at once */
+            readonly 429: {
+                headers: {
+                    /** @description Whole seconds: who waits for them is let in, as far as the rate goes. */
+                    readonly "Retry-After"?: number;
+                    /** @description The limits of this client: `"requests";q=600;w=60` (draft-ietf-httpapi-ratelimit-headers-11). */
+                    readonly "RateLimit-Policy"?: string;
+                    /** @description What is left of each, and for how many seconds no more: `"requests";r=599;t=60`. */
+                    readonly RateLimit?: string;
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -2168,7 +2433,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed */
+            /** @description `CLIENT_UNKNOWN` Client not listed; `CLIENT_NOT_YET_VALID` Client not yet valid; `CLIENT_EXPIRED` Client expired; `OPERATION_DENIED` Operation not allowed */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2189,6 +2454,21 @@ export interface operations {
             /** @description `REQUEST_TIMEOUT` Request too slow */
             readonly 408: {
                 headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `RATE_LIMITED` Too many requests; `CLIENT_BUSY` Too many requests at once */
+            readonly 429: {
+                headers: {
+                    /** @description Whole seconds: who waits for them is let in, as far as the rate goes. */
+                    readonly "Retry-After"?: number;
+                    /** @description The limits of this client: `"requests";q=600;w=60` (draft-ietf-httpapi-ratelimit-headers-11). */
+                    readonly "RateLimit-Policy"?: string;
+                    /** @description What is left of each, and for how many seconds no more: `"requests";r=599;t=60`. */
+                    readonly RateLimit?: string;
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -2253,7 +2533,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed; `KEY_NOT_AVAILABLE` Key not available */
+            /** @description `CLIENT_UNKNOWN` Client not listed; `CLIENT_NOT_YET_VALID` Client not yet valid; `CLIENT_EXPIRED` Client expired; `OPERATION_DENIED` Operation not allowed; `KEY_NOT_AVAILABLE` Key not available */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2274,6 +2554,21 @@ export interface operations {
             /** @description `REQUEST_TIMEOUT` Request too slow */
             readonly 408: {
                 headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `RATE_LIMITED` Too many requests; `CLIENT_BUSY` Too many requests at once */
+            readonly 429: {
+                headers: {
+                    /** @description Whole seconds: who waits for them is let in, as far as the rate goes. */
+                    readonly "Retry-After"?: number;
+                    /** @description The limits of this client: `"requests";q=600;w=60` (draft-ietf-httpapi-ratelimit-headers-11). */
+                    readonly "RateLimit-Policy"?: string;
+                    /** @description What is left of each, and for how many seconds no more: `"requests";r=599;t=60`. */
+                    readonly RateLimit?: string;
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -2339,7 +2634,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed; `KEY_NOT_AVAILABLE` Key not available */
+            /** @description `CLIENT_UNKNOWN` Client not listed; `CLIENT_NOT_YET_VALID` Client not yet valid; `CLIENT_EXPIRED` Client expired; `OPERATION_DENIED` Operation not allowed; `KEY_NOT_AVAILABLE` Key not available */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2369,6 +2664,21 @@ export interface operations {
             /** @description `FORM_NOT_AVAILABLE` Form not available */
             readonly 422: {
                 headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `RATE_LIMITED` Too many requests; `CLIENT_BUSY` Too many requests at once */
+            readonly 429: {
+                headers: {
+                    /** @description Whole seconds: who waits for them is let in, as far as the rate goes. */
+                    readonly "Retry-After"?: number;
+                    /** @description The limits of this client: `"requests";q=600;w=60` (draft-ietf-httpapi-ratelimit-headers-11). */
+                    readonly "RateLimit-Policy"?: string;
+                    /** @description What is left of each, and for how many seconds no more: `"requests";r=599;t=60`. */
+                    readonly RateLimit?: string;
                     readonly [name: string]: unknown;
                 };
                 content: {
@@ -2431,7 +2741,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `CLIENT_UNKNOWN` Client not listed; `OPERATION_DENIED` Operation not allowed */
+            /** @description `CLIENT_UNKNOWN` Client not listed; `CLIENT_NOT_YET_VALID` Client not yet valid; `CLIENT_EXPIRED` Client expired; `OPERATION_DENIED` Operation not allowed */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2458,6 +2768,21 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `RATE_LIMITED` Too many requests; `CLIENT_BUSY` Too many requests at once */
+            readonly 429: {
+                headers: {
+                    /** @description Whole seconds: who waits for them is let in, as far as the rate goes. */
+                    readonly "Retry-After"?: number;
+                    /** @description The limits of this client: `"requests";q=600;w=60` (draft-ietf-httpapi-ratelimit-headers-11). */
+                    readonly "RateLimit-Policy"?: string;
+                    /** @description What is left of each, and for how many seconds no more: `"requests";r=599;t=60`. */
+                    readonly RateLimit?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `HEADERS_TOO_LARGE` Header fields too large */
             readonly 431: {
                 headers: {
@@ -2476,7 +2801,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `SERVER_BUSY` Server busy; `SHUTTING_DOWN` Server shutting down */
+            /** @description `SERVER_BUSY` Server busy; `SHUTTING_DOWN` Server shutting down; `STORE_FAILED` Catalogue not writable */
             readonly 503: {
                 headers: {
                     readonly [name: string]: unknown;

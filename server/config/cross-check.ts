@@ -1,4 +1,6 @@
-import { isAbsolute, sep } from 'node:path'
+import { isAbsolute } from 'node:path'
+import { checkClients } from './check-clients.ts'
+import { checkDates, isDate } from './check-dates.ts'
 import { checkTokens } from './check-tokens.ts'
 import type { Place } from './fault.ts'
 import type { ConfigFile } from './schema.ts'
@@ -21,12 +23,12 @@ export function crossCheck(config: Partially<ConfigFile>, report: Report): void 
   checkLives(keys, report)
   checkReferences(clients, 'keys', new Set(keys.map((key) => key?.keyid)), report)
   checkReferences(clients, 'roots', new Set(roots.map((root) => root?.name)), report)
+  checkClients(config, report)
   checkTokens(keys, report)
   checkSigner(config, report)
   checkPorts(config, report)
   checkInstalledPaths(config, report)
   checkStore(config, report)
-  checkWrites(config, report)
 }
 
 function reportTwice<T>(items: readonly (T | undefined)[], list: string, member: string, of: (item: T) => string | number | undefined, report: Report): void {
@@ -54,21 +56,16 @@ function checkPassphrases(keys: NonNullable<Partially<ConfigFile>['keys']>, repo
 function checkLives(keys: NonNullable<Partially<ConfigFile>['keys']>, report: Report): void {
   const known = new Set(keys.map((key) => key?.keyid))
   for (const [index, key] of keys.entries()) {
-    const { keyid, successor, notBefore, notAfter } = key ?? {}
-    for (const [name, text] of Object.entries({ notBefore, notAfter })) {
-      if (text !== undefined && !isDate(text)) report(['keys', index, name], 'is no time of the calendar')
+    const { keyid, state, successor, revokedAt, revocationReason } = key ?? {}
+    checkDates(key, ['keys', index], report)
+    if (revokedAt !== undefined && !isDate(revokedAt)) report(['keys', index, 'revokedAt'], 'is no time of the calendar')
+    for (const [name, text] of Object.entries({ revokedAt, revocationReason })) {
+      if (text !== undefined && state !== 'revoked') report(['keys', index, name], 'is for a key whose state is revoked')
     }
-    if (notBefore !== undefined && notAfter !== undefined && notBefore >= notAfter) report(['keys', index, 'notAfter'], 'is not after notBefore')
     if (successor === undefined) continue
     if (successor === keyid) report(['keys', index, 'successor'], 'is the key itself')
     else if (!known.has(successor)) report(['keys', index, 'successor'], `there is no key ${successor}`)
   }
-}
-
-/** JavaScript makes the second of March of the thirtieth of February. */
-function isDate(text: string): boolean {
-  const time = new Date(text)
-  return !Number.isNaN(time.getTime()) && time.toISOString() === text.replace('Z', '.000Z')
 }
 
 function checkReferences(clients: NonNullable<Partially<ConfigFile>['clients']>, member: 'keys' | 'roots', known: ReadonlySet<string | undefined>, report: Report): void {
@@ -118,20 +115,5 @@ function checkStore({ store }: Partially<ConfigFile>, report: Report): void {
     if (url.kind === 'postgres' && url.tls !== 'verify-full' && store.ca !== undefined) report(['store', 'ca'], 'is for sslmode=verify-full')
   } catch (error) {
     report(['store', 'url'], (error as Error).message)
-  }
-}
-
-/** The server never writes where it reads: a client that may write into a root must not reach what the server keeps. */
-function checkWrites({ roots = [], store, transparencyLog, signatureFile, uploadDir, signer }: Partially<ConfigFile>, report: Report): void {
-  const written: readonly (readonly [Place, string | undefined])[] = [
-    [['store', 'url'], store?.url?.startsWith('sqlite:') ? store.url.slice('sqlite:'.length) : undefined],
-    [['transparencyLog', 'key'], transparencyLog?.key],
-    [['signatureFile'], signatureFile],
-    [['uploadDir'], uploadDir],
-    [['signer', 'workDir'], signer?.kind === 'command' ? signer.workDir : undefined],
-  ]
-  for (const [place, path] of written) {
-    const inside = roots.find((root) => root?.path !== undefined && path !== undefined && (path === root.path || path.startsWith(root.path + sep)))
-    if (inside !== undefined) report(place, `lies inside the root ${inside.name}`)
   }
 }

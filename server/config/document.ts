@@ -47,8 +47,9 @@ ${COMMAND_EXAMPLE}\`\`\`
 - **Nothing is converted**: a number is no text and \`"6000"\` is no port. A keyid is text, so it stands in quotes.
 - **Clients** are told apart by \`match\`: one subject alternative name of the certificate, exactly as \`openssl x509 -ext subjectAltName\`
   prints it (\`URI:…\`, \`DNS:…\`, \`email:…\`, \`IP Address:…\`), or the SHA-256 of its public key, which stays the same when the certificate
-  is renewed with the same key. There are no wildcards and no patterns, and case counts. When several clients match one certificate, the
+  is renewed with the same key. There are no wildcards and no patterns here, and case counts. When several clients match one certificate, the
   first in the file is meant. A client of the list may always call \`whoami\`, which tells it what it may do.
+  What bounds a client, and how to box a credential for one job, is in [policy.md](policy.md).
 - **An empty list denies**: \`allow: []\` means no operation, \`keys: []\` no key, \`roots: []\` no root.
 - **Roots** may be nested: a client may name every file below a root of its own, and of several the innermost names the file. What the
   server itself writes must not lie inside a root.

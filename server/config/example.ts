@@ -40,6 +40,16 @@ clients:                   # who is not listed may do nothing
     keys: ["1001"]
     roots: [nim]
     sees: all              # the signatures of every client, and their names
+  - name: job-4711         # a credential for one job: docs/policy.md
+    match: { san: "URI:urn:example:job-4711" }
+    allow: [sign]
+    keys: ["1001"]
+    roots: []              # it sends its files
+    filesets: [PkgA.rte, "PkgA.*.de_DE"]
+    maxFileBytes: 1000000
+    rate: { windowSeconds: 60, requests: 20 }
+    notAfter: "2026-11-24T18:00:00Z"
+    maxSignatures: 3
 formats:                   # what is signed, by content; without records where it is no installp package
   accept: [installp, compress, rpm]
 dsb:
@@ -56,6 +66,8 @@ signatureFile: var/signatures   # every record once more, as the signature file 
 limits:
   fileBytes: 17179869184
   directoryEntries: 20000
+reload:
+  pollMs: 1000             # how often changed files are looked for; 0: only at SIGHUP
 shutdown:
   deadlineMs: 30000
 log:

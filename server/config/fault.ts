@@ -4,15 +4,17 @@ export type Place = readonly (string | number)[]
 /** One thing that is wrong with a configuration. `line` counts from 1; 0 where there is none. */
 export type ConfigFault = Readonly<{ place: Place; line: number; message: string }>
 
-/** A configuration that is refused, with every fault that was found. The message has one line per fault: `FILE:LINE: member: what is wrong`. */
+/** A configuration that is refused, with every fault that was found, and the files that it names for reading as far as it could be read. The message has one line per fault: `FILE:LINE: member: what is wrong`. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
   readonly faults: readonly ConfigFault[]
+  readonly files: readonly string[]
 
-  constructor(file: string, faults: readonly ConfigFault[]) {
+  constructor(file: string, faults: readonly ConfigFault[], files: readonly string[] = []) {
     const lines = [...faults].sort((a, b) => a.line - b.line).map(({ place, line, message }) => `${file}:${line}: ${place.length === 0 ? '' : `${formatPlace(place)}: `}${message}`)
     super(lines.join('\n'))
     this.faults = faults
+    this.files = files
   }
 }
 

@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox'
 import { KEY_STATES } from '../schemas/key.ts'
-import { closed, environment, filePath, keyid, kind, positive, text, type DeepReadonly } from './schema-parts.ts'
+import { closed, environment, filePath, keyid, kind, positive, PRINTABLE, text, time, type DeepReadonly } from './schema-parts.ts'
 
 const installedPath = Type.Optional(
   Type.String({
@@ -17,12 +17,13 @@ const passphrase = {
   ),
 } as const
 
-const time = (description: string) => Type.Optional(Type.String({ pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$', description: `${description} RFC 3339, in UTC.` }))
 const life = {
   state: Type.Optional(Type.Enum(KEY_STATES, { type: 'string', description: '`active` (also without it) and `retiring` sign; `retired` signs no more and what it signed stays valid; of a `revoked` key nothing is valid any more.' })),
-  notBefore: time('It does not sign earlier.'),
-  notAfter: time('It signs no more from then on; answers, log and metrics warn 90, 30 and 7 days before.'),
-  successor: Type.Optional(keyid('The key that takes over; refusals and warnings name it.')),
+  notBefore: Type.Optional(time('It does not sign earlier.')),
+  notAfter: Type.Optional(time('It signs no more from then on; answers, log and metrics warn 90, 30 and 7 days before.')),
+  successor: Type.Optional(keyid('The key that takes over; refusals and warnings name it. While this key is `retiring` and signs, both sign, for whoever may use both.')),
+  revokedAt: Type.Optional(time('Since when it is `revoked`.')),
+  revocationReason: Type.Optional(Type.String({ maxLength: 200, pattern: PRINTABLE, description: 'Why it is `revoked`, as clients are told.' })),
 } as const
 
 const FileKey = closed(

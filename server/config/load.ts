@@ -4,14 +4,15 @@ import { constants } from 'node:fs'
 import { open, readFile, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { isMap, isNode, isScalar, LineCounter, parseDocument, visit, type Document } from 'yaml'
+import { checkWrites } from './check-writes.ts'
 import { crossCheck } from './cross-check.ts'
 import { ConfigError, type ConfigFault, type Place } from './fault.ts'
 import type { DeepReadonly, PathRole } from './schema-parts.ts'
 import { ConfigFile } from './schema.ts'
 import { takeValue } from './take.ts'
 
-/** A checked configuration: defaults filled in, paths absolute, deeply frozen. `file` is where it came from, `sha256` that of its text. */
-export type Config = DeepReadonly<ConfigFile> & Readonly<{ file: string; sha256: string }>
+/** A checked configuration: defaults filled in, paths absolute, deeply frozen. `file` is where it came from, `sha256` that of its text, `files` the files that it names for reading. */
+export type Config = DeepReadonly<ConfigFile> & Readonly<{ file: string; sha256: string; files: readonly string[] }>
 
 const SQLITE = 'sqlite:'
 
@@ -45,10 +46,14 @@ export async function parseConfig(text: string, file: string): Promise<Config> {
   }
   const config = takeValue(ConfigFile, document.toJS() ?? {}, { fault: report, path: absolute }) as ConfigFile | undefined
   if (config?.store?.url?.startsWith(SQLITE)) config.store.url = `${SQLITE}${resolve(dirname(file), config.store.url.slice(SQLITE.length))}`
-  if (config !== undefined) crossCheck(config, report)
+  if (config !== undefined) {
+    crossCheck(config, report)
+    await checkWrites(config, report)
+  }
   await checkFiles(wanted, report)
-  if (faults.length > 0 || config === undefined) throw new ConfigError(file, faults)
-  return deepFreeze({ ...config, file, sha256: hash('sha256', text) })
+  const files = wanted.filter(({ role }) => role === 'file' || role === 'secret').map(({ path }) => path)
+  if (faults.length > 0 || config === undefined) throw new ConfigError(file, faults, files)
+  return deepFreeze({ ...config, file, sha256: hash('sha256', text), files })
 }
 
 type Parsed = Readonly<{ document: Document; lines: LineCounter; faults: ConfigFault[] }>

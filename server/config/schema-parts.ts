@@ -39,6 +39,12 @@ export const port = (fallback: number, description: string) => Type.Integer({ mi
 /** A whole number from 1 on; its unit is in the name of its member. */
 export const positive = (fallback: number, description: string, maximum = Number.MAX_SAFE_INTEGER) => Type.Integer({ minimum: 1, maximum, default: fallback, description })
 
+/** A whole number from 1 on that need not be there. */
+export const optionalPositive = (description: string, maximum = Number.MAX_SAFE_INTEGER) => Type.Optional(Type.Integer({ minimum: 1, maximum, description }))
+
+/** A time, such as `2026-11-24T09:15:00Z`. */
+export const time = (description: string) => Type.String({ pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$', description: `${description} RFC 3339, in UTC.` })
+
 /** The member that says which of several mappings this one is. */
 export const kind = <const K extends string>(value: K, description: string) => Type.Unsafe<K>({ type: 'string', const: value, description })
 

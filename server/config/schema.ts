@@ -1,8 +1,8 @@
 import { Type, type Static } from 'typebox'
 import { ACCEPTABLE_FORMATS } from '../schemas/format.ts'
-import { OPERATIONS } from '../schemas/whoami.ts'
+import { Client } from './client-schema.ts'
 import { KeyEntry } from './key-schema.ts'
-import { closed, environment, filePath, host, keyid, kind, name, port, positive, section, text, type DeepReadonly } from './schema-parts.ts'
+import { closed, environment, filePath, host, kind, name, port, positive, section, text, type DeepReadonly } from './schema-parts.ts'
 
 const Listen = section(
   {
@@ -72,26 +72,6 @@ const CommandSigner = closed(
   'Wraps create_pkgsign.',
 )
 
-const Client = closed(
-  {
-    name: name('How log and catalogue call it.'),
-    match: Type.Union(
-      [
-        closed({ san: Type.String({ pattern: '^(?:URI|DNS|email|IP Address):.+$', description: 'A subject alternative name, exactly: `URI:…`, `DNS:…`, `email:…`, `IP Address:…`.' }) }, 'By name.'),
-        closed({ spkiSha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the DER SubjectPublicKeyInfo, hexadecimal.' }) }, 'By public key.'),
-      ],
-      { description: 'Which certificate it is: `san` or `spkiSha256`, compared exactly.' },
-    ),
-    allow: Type.Array(Type.Enum(OPERATIONS, { type: 'string' }), { uniqueItems: true, description: 'Operations it may call. Empty: none.' }),
-    keys: Type.Array(keyid('A keyid.'), { uniqueItems: true, description: 'Keys it may use. Empty: none.' }),
-    roots: Type.Array(name('A root.'), { uniqueItems: true, description: 'Roots it may name files in. Empty: none.' }),
-    digestOnly: Type.Boolean({ default: false, description: 'Whether it may have a digest signed whose file the server never saw.' }),
-    resign: Type.Boolean({ default: false, description: 'Whether it may have other content signed under a fileset level that was signed before, by saying so in the request.' }),
-    sees: Type.Enum(['own', 'all'], { type: 'string', default: 'own', description: 'Whose signatures it may look up, and be told the client of.' }),
-  },
-  'A client and what it may do.',
-)
-
 const Limits = section(
   {
     fileBytes: positive(17_179_869_184, 'Largest file that is signed.'),
@@ -99,11 +79,12 @@ const Limits = section(
     directoryEntries: positive(20_000, 'Longest directory that is listed or signed, subdirectories included when recursive.', 1_000_000),
     bodyBytes: positive(4_194_304, 'Largest JSON body; a thousand digests with their filesets need most.', 16_777_216),
     connections: positive(1_000, 'Connections at once on each service port.', 65_535),
+    handshakesPerAddress: positive(500, 'Connections of one address (of IPv6: the first 64 bits) on each service port that have not shown a certificate yet. Fewer than `connections`, so that one host cannot take all places; behind a load balancer every client has its address.', 65_535),
     handshakeMs: positive(10_000, 'Time for a TLS handshake.', 600_000),
     requestMs: positive(30_000, 'Time for a request to arrive, headers and body. An upload may take longer, but not pause for so long.', 3_600_000),
     idleMs: positive(75_000, 'How long an idle connection is kept.', 3_600_000),
     uploads: positive(8, 'Uploads at once, from their first byte until they are signed; one more is answered SERVER_BUSY.', 1_000),
-    waitingFiles: positive(10_000, 'How many files may wait for a worker thread; one more is answered SERVER_BUSY.', 1_000_000),
+    waitingFiles: positive(512, 'How many requests for single files or digests may wait for their turn; one more is answered SERVER_BUSY with Retry-After, but for a client that has less than its share of the line.', 1_000_000),
   },
   'What is refused, with the limit named.',
 )
@@ -163,6 +144,10 @@ export const ConfigFile = closed(
     ),
     signatureFile: Type.Optional(filePath('made', 'Every record is also appended to this signature file, one write per package.')),
     limits: Limits,
+    reload: section(
+      { pollMs: Type.Integer({ minimum: 0, maximum: 3_600_000, default: 1_000, description: 'How often the configuration and the files that it names are looked at; what was changed is taken up, whole or not at all. 0: never, only SIGHUP reloads.' }) },
+      'Taking up changes while the server runs (docs/reload.md).',
+    ),
     shutdown: section({ deadlineMs: positive(30_000, 'How long running requests may take after SIGTERM.', 3_600_000) }, 'Stopping.'),
     log: section({ level: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent'], { type: 'string', default: 'info', description: 'Least severity that is logged.' }) }, 'The log, JSON lines on stderr.'),
   },

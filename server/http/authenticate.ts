@@ -1,15 +1,23 @@
-import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import type { TLSSocket } from 'node:tls'
+import type { ClientConfig } from '../config/schema.ts'
 import { SigningError } from '../errors.ts'
 import type { ClientIdentity } from '../identity/client.ts'
 import type { Caller } from '../operations/caller.ts'
-import { decide, type Policy, type Resource } from '../policy/decide.ts'
+import { decide, type Denial, type Resource } from '../policy/decide.ts'
+import type { Standing } from '../policy/meters.ts'
 import type { Operation } from '../schemas/whoami.ts'
+import { liveOf } from './live.ts'
+import { enter, tellLimits, type LimitOptions } from './rate-limit.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** Who asks; set before anything else of the request is looked at. */
     caller: Caller | undefined
+  }
+  interface FastifyReply {
+    /** How the client stands to its limits when it is asked; undefined where nobody was let in. */
+    standing: (() => readonly Standing[]) | undefined
   }
   interface FastifyContextConfig {
     /** The operation that the policy must allow. */
@@ -19,7 +27,7 @@ declare module 'fastify' {
   }
 }
 
-export type AuthenticateOptions = Readonly<{ policy: Policy; identify: (socket: TLSSocket) => ClientIdentity | undefined }>
+export type AuthenticateOptions = Readonly<{ identify: (socket: TLSSocket) => ClientIdentity | undefined; clock: () => Date }> & LimitOptions
 
 /**
  * Decides on every request in the first hook, before a body is read: who is unknown, or may not do this, gets no further. A route
@@ -27,6 +35,7 @@ export type AuthenticateOptions = Readonly<{ policy: Policy; identify: (socket: 
  */
 export function authenticate(app: FastifyInstance, options: AuthenticateOptions): void {
   app.decorateRequest('caller', undefined)
+  app.decorateReply('standing', undefined)
   const routes: RouteOptions[] = []
   app.addHook('onRoute', (route) => void routes.push(route))
   // Only now: the hooks of a scope, which may mark the routes of a plugin, run after those of the app.
@@ -34,29 +43,36 @@ export function authenticate(app: FastifyInstance, options: AuthenticateOptions)
     const open = routes.find(({ config }) => config?.operation === undefined && config?.listed !== true)
     if (open !== undefined) throw new TypeError(`the route ${open.url} does not say who may call it`)
   })
-  app.addHook('onRequest', async (request) => admit(request, options))
+  app.addHook('onRequest', async (request, reply) => admit(request, reply, options))
+  app.addHook('onSend', async (_request, reply) => tellLimits(reply))
 }
 
 /**
- * Sets the caller of a request, if it may do what it asks for.
- * @throws SigningError `CLIENT_UNKNOWN`, `OPERATION_DENIED`
+ * Sets the caller of a request, if it may do what it asks for, now, and has not used up its limits.
+ * @throws SigningError `CLIENT_UNKNOWN`, `CLIENT_NOT_YET_VALID`, `CLIENT_EXPIRED`, `OPERATION_DENIED`, and what {@link enter} throws
  */
-export function admit(request: FastifyRequest, { policy, identify }: AuthenticateOptions): void {
+export function admit(request: FastifyRequest, reply: FastifyReply, { identify, clock, meters, fileBytes, bodyBytes }: AuthenticateOptions): void {
+  const { policy } = liveOf(request)
   const identity = identify(request.raw.socket as TLSSocket)
+  const at = clock()
   const { operation } = request.routeOptions.config
-  const resource: Resource = operation === undefined ? { kind: 'listed' } : { kind: 'operation', operation }
+  const resource: Resource = operation === undefined ? { kind: 'listed', at } : { kind: 'operation', operation, at }
   const decision = decide(policy, identity, resource)
-  if (decision.client !== undefined && identity !== undefined) request.caller = { identity, client: decision.client, policy }
-  if (decision.kind === 'deny') throw denied(decision.reason, request, identity)
+  const { client } = decision
+  if (client === undefined || identity === undefined) throw new SigningError('CLIENT_UNKNOWN', 'no client of the configuration has this certificate', { sans: identity?.sans, spkiSha256: identity?.spkiSha256 })
+  request.caller = { identity, client, policy }
+  if (decision.kind === 'deny') throw denied(decision.reason, client, operation)
+  request.caller = enter(reply, request.caller, { meters, fileBytes, bodyBytes })
 }
 
 /** Returns the caller of a request that passed {@link authenticate}. */
-export function callerOf(request: FastifyRequest): Caller {
+export function callerOf(request: Pick<FastifyRequest, 'caller'>): Caller {
   if (request.caller === undefined) throw new TypeError('a handler ran without a caller')
   return request.caller
 }
 
-function denied(reason: SigningError['code'], { routeOptions }: FastifyRequest, identity: ClientIdentity | undefined): SigningError {
-  if (reason === 'CLIENT_UNKNOWN') return new SigningError(reason, 'no client of the configuration has this certificate', { sans: identity?.sans, spkiSha256: identity?.spkiSha256 })
-  return new SigningError(reason, `this client may not call ${routeOptions.config.operation}`)
+function denied(reason: Denial, { notBefore, notAfter }: ClientConfig, operation: Operation | undefined): SigningError {
+  if (reason === 'CLIENT_NOT_YET_VALID') return new SigningError(reason, `this client may do nothing before ${notBefore}`)
+  if (reason === 'CLIENT_EXPIRED') return new SigningError(reason, `this client may do nothing any more since ${notAfter}`)
+  return new SigningError(reason, `this client may not call ${operation}`)
 }

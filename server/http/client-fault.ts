@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { ErrorCode } from '../errors.ts'
 import { problemOf, PROBLEM_MEDIA_TYPE } from './problems.ts'
@@ -14,14 +15,26 @@ export function clientFault({ code = '' }: NodeJS.ErrnoException): ClientFault |
 }
 
 /** Answers on the bare connection, for there is no request to answer, and ends it. Returns the request id. */
-export function answerFault(socket: Duplex, { code, detail }: ClientFault): string {
+export function answerFault(socket: Duplex, fault: ClientFault): string {
+  const { requestId, status, title, headers, body } = answerTo(fault)
+  const head = [`HTTP/1.1 ${status} ${title}`, ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`)]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+  return requestId
+}
+
+/** Answers a request of which only the header section was read, in its turn, and ends the connection. Returns the request id. */
+export function refuseRequest(response: ServerResponse, fault: ClientFault): string {
+  const { requestId, status, title, headers, body } = answerTo(fault)
+  response.writeHead(status, title, headers).end(body)
+  return requestId
+}
+
+type FaultAnswer = Readonly<{ requestId: string; status: number; title: string; headers: Readonly<Record<string, string | number>>; body: string }>
+
+function answerTo({ code, detail }: ClientFault): FaultAnswer {
   const requestId = randomUUID()
   const problem = problemOf(code, detail, requestId)
   const body = JSON.stringify(problem)
-  const head = [
-    `HTTP/1.1 ${problem.status} ${problem.title}`, `content-type: ${PROBLEM_MEDIA_TYPE}`, `content-length: ${Buffer.byteLength(body)}`,
-    `request-id: ${requestId}`, 'cache-control: no-store', 'connection: close',
-  ]
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
-  return requestId
+  const headers = { 'content-type': PROBLEM_MEDIA_TYPE, 'content-length': Buffer.byteLength(body), 'request-id': requestId, 'cache-control': 'no-store', connection: 'close' }
+  return { requestId, status: problem.status, title: problem.title, headers, body }
 }

@@ -4,11 +4,12 @@ import type { Validity } from '../identity/validity.ts'
 import type { SkipReason } from '../schemas/sign.ts'
 import { OPERATIONS } from '../schemas/whoami.ts'
 import type { Operation } from '../schemas/whoami.ts'
+import type { ConnectionLimit } from './connections.ts'
 import { tlsErrorLabel } from './tls-error-label.ts'
 
 /** Numbers that are read when somebody scrapes: how many items wait in each line, how many connections each port has. */
 export type MetricSources = Readonly<{
-  waiting: Readonly<Record<'threads' | 'signer' | 'tokens', () => number>>
+  waiting: Readonly<Record<'turns' | 'threads' | 'signer' | 'tokens', () => number>>
   connections: Readonly<Record<'service' | 'browser', () => number>>
 }>
 
@@ -32,10 +33,14 @@ export interface Metrics {
    * `tlsClientError` reports a refused certificate as ECONNRESET and keeps the reason on the socket. Unknown codes count as `OTHER`.
    */
   tlsClientFailed(code: string | undefined): void
+  /** A connection was one too many for `limits.connections` or `limits.handshakesPerAddress`. */
+  connectionRefused(limit: ConnectionLimit): void
   /** The keys were opened: when each one ends, or its certificate, by keyid. */
   keysRead(ends: ReadonlyMap<string, Date>): void
   /** The TLS configuration was read (again). */
   validityRead(validity: Validity): void
+  /** A reload of the configuration was done, or refused. */
+  reloaded(result: 'done' | 'refused', at: Date): void
   /** The text exposition format, of media type {@link Metrics.contentType}. */
   text(): Promise<string>
   readonly contentType: string
@@ -61,6 +66,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     ...fileMetrics(registry),
     ...tlsMetrics(registry),
     ...keyMetrics(registry),
+    ...reloadMetrics(registry),
     text: () => registry.metrics(),
     contentType: registry.contentType,
     close: () => registry.clear(),
@@ -101,9 +107,11 @@ function fileMetrics(registry: Registry): Pick<Metrics, 'fileFinished' | 'bytesH
   }
 }
 
-function tlsMetrics(registry: Registry): Pick<Metrics, 'tlsClientFailed' | 'validityRead'> {
+function tlsMetrics(registry: Registry): Pick<Metrics, 'tlsClientFailed' | 'connectionRefused' | 'validityRead'> {
   const registers = [registry]
   const errors = new Counter({ name: 'signing_tls_client_errors_total', help: 'TLS handshakes that failed.', labelNames: ['code'], registers })
+  const refused = new Counter({ name: 'signing_connections_refused_total', help: 'Connections that were one too many, by the limit.', labelNames: ['limit'], registers })
+  for (const limit of ['connections', 'handshakesPerAddress']) refused.inc({ limit }, 0)
   const expiry = new Gauge({
     name: 'signing_certificate_expiry_timestamp_seconds',
     help: 'When the first of these certificates, or the revocation list, expires; seconds since 1970.',
@@ -111,12 +119,26 @@ function tlsMetrics(registry: Registry): Pick<Metrics, 'tlsClientFailed' | 'vali
     registers,
   })
   return {
+    connectionRefused: (limit) => refused.inc({ limit }),
     tlsClientFailed: (code) => errors.inc({ code: tlsErrorLabel(code) }),
     validityRead: ({ serverNotAfter, clientCaNotAfter, crlNextUpdate }) => {
       expiry.reset()
       expiry.set({ certificate: 'server' }, serverNotAfter.getTime() / 1000)
       expiry.set({ certificate: 'client_ca' }, clientCaNotAfter.getTime() / 1000)
       if (crlNextUpdate !== undefined) expiry.set({ certificate: 'crl' }, crlNextUpdate.getTime() / 1000)
+    },
+  }
+}
+
+function reloadMetrics(registry: Registry): Pick<Metrics, 'reloaded'> {
+  const registers = [registry]
+  const reloads = new Counter({ name: 'signing_reloads_total', help: 'Reloads of the configuration by result.', labelNames: ['result'], registers })
+  const last = new Gauge({ name: 'signing_last_reload_timestamp_seconds', help: 'When the configuration was reloaded last, with success; seconds since 1970, 0 before.', registers })
+  for (const result of ['done', 'refused']) reloads.inc({ result }, 0)
+  return {
+    reloaded: (result, at) => {
+      reloads.inc({ result })
+      if (result === 'done') last.set(at.getTime() / 1000)
     },
   }
 }

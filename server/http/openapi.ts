@@ -9,20 +9,20 @@ import { LogAudit, LogFinding } from '../schemas/log.ts'
 import { Acceptance, AcceptedBy, Key, KeyForm, Keyid, KeyList, KeyState, SigningAlgorithm } from '../schemas/key.ts'
 import { ErrorCode, Problem } from '../schemas/problem.ts'
 import { Receipt } from '../schemas/receipt.ts'
-import { BatchAnswer, BatchOutcome, SignAnswer, SignBatchRequest, SignDigestRequest, SignEvent, SignPathRequest, SignRequest, SkipReason, Warning } from '../schemas/sign.ts'
-import { Signature, SignatureRecord } from '../schemas/signature.ts'
+import { BatchAnswer, BatchOutcome, SignAgainRequest, SignAnswer, SignBatchRequest, SignDigestRequest, SignEvent, SignPathRequest, SignRequest, SkipReason, Warning } from '../schemas/sign.ts'
+import { KeyRevocation, Signature, SignatureRecord } from '../schemas/signature.ts'
 import { FoundSignature, SignatureList } from '../schemas/signatures.ts'
 import { ExportForm, GivenSignature, InvalidReason, SignatureForm, Verification, VerifyDigestRequest, VerifyPathRequest, VerifyRequest } from '../schemas/verify.ts'
-import { Operation, Whoami } from '../schemas/whoami.ts'
+import { ClientLimits, LeftOver, Operation, Whoami } from '../schemas/whoami.ts'
 
 const { version } = createRequire(import.meta.url)('#package.json') as { version: string }
 
 /** Every schema that is a named component of the document. */
 export const COMPONENTS = [
-  ErrorCode, Problem, Keyid, SigningAlgorithm, KeyForm, KeyState, Acceptance, AcceptedBy, Key, KeyList, Format, SignatureRecord, Receipt, Signature, FoundSignature, SignatureList, SkipReason, Warning, Digest, Fileset, DigestItem,
-  SignPathRequest, SignDigestRequest, SignBatchRequest, SignRequest, SignAnswer, BatchOutcome, BatchAnswer, SignEvent,
+  ErrorCode, Problem, Keyid, SigningAlgorithm, KeyForm, KeyState, Acceptance, AcceptedBy, Key, KeyList, Format, SignatureRecord, Receipt, KeyRevocation, Signature, FoundSignature, SignatureList, SkipReason, Warning, Digest, Fileset, DigestItem,
+  SignPathRequest, SignDigestRequest, SignBatchRequest, SignAgainRequest, SignRequest, SignAnswer, BatchOutcome, BatchAnswer, SignEvent,
   SignatureForm, InvalidReason, GivenSignature, VerifyPathRequest, VerifyDigestRequest, VerifyRequest, Verification,
-  ExportForm, LogFinding, LogAudit, FileKind, FileEntry, FileList, Operation, Whoami,
+  ExportForm, LogFinding, LogAudit, FileKind, FileEntry, FileList, Operation, ClientLimits, LeftOver, Whoami,
 ] as const
 
 /** The options of @fastify/swagger: what the routes do not say themselves. */
@@ -34,7 +34,7 @@ export const OPENAPI_OPTIONS = {
       version,
       summary: 'Signs AIX installp packages for build machines that must not hold the key.',
       description:
-        'Every request needs a client certificate of the client CA that the configuration lists. Errors are problem details (RFC 9457) with a stable `code`.',
+        'Every request needs a client certificate of the client CA that the configuration lists. Errors are problem details (RFC 9457) with a stable `code`. Every answer to a client with limits has `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-11).',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [

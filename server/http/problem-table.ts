@@ -24,7 +24,14 @@ export const PROBLEM_KINDS: Readonly<Record<ErrorCode, ProblemKind>> = {
   REQUEST_IN_PROGRESS: later(409, 'Request in progress', 'The first request with this Idempotency-Key still runs; try again after the time in Retry-After.'),
 
   CLIENT_UNKNOWN: once(403, 'Client not listed', 'Ask the administrator to list this certificate under `clients`.'),
+  CLIENT_NOT_YET_VALID: later(403, 'Client not yet valid', 'Wait until the time that `detail` names, or ask the administrator for another `notBefore`.'),
+  CLIENT_EXPIRED: once(403, 'Client expired', 'Ask the administrator for another `notAfter`.'),
   OPERATION_DENIED: once(403, 'Operation not allowed', 'GET /whoami shows what this client may do.'),
+  FORMAT_NOT_ALLOWED: once(403, 'Format not allowed', 'GET /whoami shows the formats that this client may have signed.'),
+  FILESET_NOT_ALLOWED: once(403, 'Fileset not allowed', 'GET /whoami shows the filesets that this client may have signed.'),
+  SIGNATURE_COUNT_REACHED: once(403, 'No more signatures for this client', 'Ask the administrator for a larger `maxSignatures`, or for another client; what was signed is still handed out.'),
+  RATE_LIMITED: later(429, 'Too many requests', 'Wait for the time in Retry-After; RateLimit in every answer shows what is left.'),
+  CLIENT_BUSY: later(429, 'Too many requests at once', 'Let one of the running requests end, then try again after the time in Retry-After.'),
 
   PATH_MALFORMED: once(400, 'Path malformed', 'Send an absolute path without `..`, `.`, empty parts or control characters.'),
   PATH_OUTSIDE_ROOTS: once(403, 'Path outside the roots', 'Check the spelling; GET /files without a path lists the roots of this client.'),
@@ -48,6 +55,7 @@ export const PROBLEM_KINDS: Readonly<Record<ErrorCode, ProblemKind>> = {
 
   FILESET_LEVEL_ALREADY_SIGNED: once(409, 'Level signed before with other content', 'Raise the level of the fileset; or send `resign: true`, where the policy of this client allows it.'),
   RESIGN_NOT_ALLOWED: once(403, 'Signing anew not allowed', 'Ask the administrator for `resign`, or leave the member out.'),
+  CONTENT_UNAVAILABLE: once(409, 'Content not available', 'Send the file itself where you have it, or build it again.'),
 
   KEYID_REQUIRED: once(400, 'Key not named', 'Send `keyid`; GET /keys lists the keys of this client.'),
   KEY_NOT_AVAILABLE: once(403, 'Key not available', 'GET /keys lists the keys of this client.'),

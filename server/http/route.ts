@@ -20,8 +20,17 @@ export const NO_QUERY = Type.Object({}, { additionalProperties: false })
 
 /** What can happen to every request, whatever its route. */
 const EVERYWHERE: readonly ErrorCode[] = [
-  'REQUEST_MALFORMED', 'REQUEST_INVALID', 'REQUEST_TIMEOUT', 'HEADERS_TOO_LARGE', 'ROUTE_NOT_FOUND', 'CLIENT_UNKNOWN', 'OPERATION_DENIED', 'SERVER_BUSY', 'SHUTTING_DOWN', 'INTERNAL',
+  'REQUEST_MALFORMED', 'REQUEST_INVALID', 'REQUEST_TIMEOUT', 'HEADERS_TOO_LARGE', 'ROUTE_NOT_FOUND', 'CLIENT_UNKNOWN', 'CLIENT_NOT_YET_VALID', 'CLIENT_EXPIRED', 'OPERATION_DENIED', 'RATE_LIMITED', 'CLIENT_BUSY', 'SERVER_BUSY', 'SHUTTING_DOWN', 'INTERNAL',
 ]
+
+const TOO_MANY = 429
+
+/** What the answers to a client with limits say of them; those that refuse it for having reached one, always. */
+const LIMIT_HEADERS = {
+  'Retry-After': { type: 'integer', minimum: 1, description: 'Whole seconds: who waits for them is let in, as far as the rate goes.' },
+  'RateLimit-Policy': { type: 'string', description: 'The limits of this client: `"requests";q=600;w=60` (draft-ietf-httpapi-ratelimit-headers-11).' },
+  RateLimit: { type: 'string', description: 'What is left of each, and for how many seconds no more: `"requests";r=599;t=60`.' },
+} as const
 
 const EXAMPLE_REQUEST = '6d9c6f0e-5a3c-4b8f-9a38-1f1f6a9b8f11'
 
@@ -33,6 +42,7 @@ export function problemResponses(...codes: readonly ErrorCode[]): Record<number,
       status,
       {
         description: list.map((code) => `\`${code}\` ${PROBLEM_KINDS[code].title}`).join('; '),
+        ...(status === TOO_MANY ? { headers: LIMIT_HEADERS } : {}),
         content: { [PROBLEM_MEDIA_TYPE]: { schema: refTo(Problem), examples: Object.fromEntries(list.map(exampleOf)) } },
       },
     ]),

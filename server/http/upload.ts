@@ -7,6 +7,7 @@ import { refTo } from '../schemas/reference.ts'
 import { anew } from '../schemas/sign.ts'
 import { SIGNATURE_FORMS } from '../schemas/verify.ts'
 import type { Sending } from '../uploads/receive.ts'
+import { callerOf } from './authenticate.ts'
 import { declaredDigests } from './content-digest.ts'
 
 export const OCTET_STREAM = 'application/octet-stream'
@@ -37,7 +38,8 @@ export type DeclaredUpload = Sending & Readonly<{ filename: string }>
  * Returns what a request uploads, or undefined for a request with a JSON body.
  * @throws SigningError `CONTENT_TYPE_UNSUPPORTED` for a request without a body and its type, `REQUEST_INVALID` for a query without a file or a file without a name, `DIGEST_MALFORMED`
  */
-export function uploadOf({ body, headers, query }: Pick<FastifyRequest, 'body' | 'headers' | 'query'>): DeclaredUpload | undefined {
+export function uploadOf(request: Pick<FastifyRequest, 'body' | 'headers' | 'query' | 'caller'>): DeclaredUpload | undefined {
+  const { body, headers, query } = request
   const parameters = query as Readonly<{ filename?: string }>
   if (!IS_OCTET_STREAM.test(headers['content-type'] ?? '')) {
     // Without a type there was nothing that a schema could have been chosen for.
@@ -48,10 +50,12 @@ export function uploadOf({ body, headers, query }: Pick<FastifyRequest, 'body' |
   }
   if (parameters.filename === undefined) throw new SigningError('REQUEST_INVALID', 'an upload needs the query parameter filename')
   const length = headers['content-length']
+  const { client: { maxFileBytes }, spend } = callerOf(request)
   return {
     filename: parameters.filename,
     body: body as Readable,
     digests: declaredDigests(headers),
-    ...(length === undefined ? {} : { declaredBytes: Number(length) }),
+    ...(maxFileBytes === undefined ? {} : { maxFileBytes }),
+    ...(length === undefined ? { arrived: spend } : { declaredBytes: Number(length) }),
   }
 }

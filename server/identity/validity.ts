@@ -1,6 +1,6 @@
-import 'reflect-metadata'
 import { X509Certificate } from 'node:crypto'
-import { X509Crl } from '@peculiar/x509'
+import { readCrls } from './crl.ts'
+import { pemBlocks, readBlock } from './pem.ts'
 
 /** What the TLS configuration was read from, as PEM texts. */
 export type ValiditySource = Readonly<{ certPem: string; clientCaPem: string; crlPem?: string | undefined }>
@@ -15,7 +15,7 @@ export type Validity = Readonly<{ serverNotAfter: Date; clientCaNotAfter: Date; 
  * Returns when the first of the server's certificates, of the client authorities and of the revocation lists expires: of several in one
  * text the earliest counts, for each of them can end the service for somebody. An expired list lets nobody in.
  * @throws Error with a sentence for the operator when a text holds no such PEM block or one that cannot be read
- * @see RFC 5280, sections 4.1.2.5 and 5.1.2.5; RFC 7468
+ * @see RFC 5280, sections 4.1.2.5 and 5.1.2.5
  */
 export function readValidity({ certPem, clientCaPem, crlPem }: ValiditySource): Validity {
   const serverNotAfter = notAfter(certPem, 'the server certificate')
@@ -25,29 +25,13 @@ export function readValidity({ certPem, clientCaPem, crlPem }: ValiditySource): 
 }
 
 function notAfter(pem: string, what: string): Date {
-  const dates = blocks(pem, 'CERTIFICATE', what).map((block) => read(() => new X509Certificate(block).validToDate, what))
+  const dates = pemBlocks(pem, 'CERTIFICATE', what).map((block) => readBlock(() => new X509Certificate(block).validToDate, what))
   return earliest(dates as [Date, ...Date[]])
 }
 
 function nextUpdate(pem: string): Date | undefined {
-  const what = 'the revocation list'
-  const dates = blocks(pem, 'X509 CRL', what).map((block) => read(() => new X509Crl(block).nextUpdate, what)).filter((date) => date !== undefined)
+  const dates = readCrls(pem).map((list) => list.nextUpdate).filter((date) => date !== undefined)
   return dates.length === 0 ? undefined : earliest(dates as [Date, ...Date[]])
-}
-
-/** Node's TLS reads only blocks with this very label, so others do not count here either. */
-function blocks(pem: string, label: string, what: string): string[] {
-  const found = pem.match(new RegExp(`-----BEGIN ${label}-----[^-]*-----END ${label}-----`, 'g'))
-  if (found === null) throw new Error(`${what} has no PEM block "BEGIN ${label}"`)
-  return found
-}
-
-function read<T>(parse: () => T, what: string): T {
-  try {
-    return parse()
-  } catch (cause) {
-    throw new Error(`${what} has a PEM block that cannot be read`, { cause })
-  }
 }
 
 function earliest(dates: readonly [Date, ...Date[]]): Date {

@@ -18,7 +18,11 @@ export async function openFileKey({ keyid, path, installedPath, ...source }: Fil
   return await holdKey({ keyid, kind: 'file', path, privateKey, installedPath }, place)
 }
 
-function readPrivateKey(path: string, source: PassphraseSource): Promise<KeyObject> {
+/**
+ * Resolves with the private key in a PKCS#8 PEM file that nobody else can read, plain or encrypted; of what kind it is, is not looked at.
+ * @throws KeyFaults
+ */
+export function readPrivateKey(path: string, source: PassphraseSource): Promise<KeyObject> {
   return withKeyFile(path, 'secret', (pem) => {
     const label = pemLabel(pem)
     if (label === 'PRIVATE KEY') return readPlain(path, pem, source)

@@ -7,10 +7,10 @@ import type { OpenedKey } from './key.ts'
  * Where a key is in its life. Whatever the state, it signs from `notBefore` on and not any more at `notAfter`; the end of its certificate
  * ends nothing, but is as good a reason to have a successor.
  */
-export type KeyLife = Readonly<{ state: KeyState; notBefore?: Date; notAfter?: Date; successor?: string; certificateNotAfter?: Date }>
+export type KeyLife = Readonly<{ state: KeyState; notBefore?: Date; notAfter?: Date; successor?: string; certificateNotAfter?: Date; revokedAt?: Date; revocationReason?: string }>
 
 /** The members of the configuration of a key that are about its life; times in RFC 3339. */
-export type LifeConfig = Readonly<{ state?: KeyState | undefined; notBefore?: string | undefined; notAfter?: string | undefined; successor?: string | undefined }>
+export type LifeConfig = Readonly<{ state?: KeyState | undefined; notBefore?: string | undefined; notAfter?: string | undefined; successor?: string | undefined; revokedAt?: string | undefined; revocationReason?: string | undefined }>
 
 /** When a key or its certificate ends. */
 export type KeyEnd = Readonly<{ of: 'key' | 'certificate'; at: Date }>
@@ -21,13 +21,15 @@ export const NOTICE_DAYS = [7, 30, 90] as const
 const DAY_MS = 86_400_000
 
 /** Returns the life of a key from its configuration and its certificate. */
-export function readLife({ state = 'active', notBefore, notAfter, successor }: LifeConfig, certificatePem?: string): KeyLife {
+export function readLife({ state = 'active', notBefore, notAfter, successor, revokedAt, revocationReason }: LifeConfig, certificatePem?: string): KeyLife {
   return {
     state,
     ...(notBefore === undefined ? {} : { notBefore: new Date(notBefore) }),
     ...(notAfter === undefined ? {} : { notAfter: new Date(notAfter) }),
     ...(successor === undefined ? {} : { successor }),
     ...(certificatePem === undefined ? {} : { certificateNotAfter: new X509Certificate(certificatePem).validToDate }),
+    ...(revokedAt === undefined ? {} : { revokedAt: new Date(revokedAt) }),
+    ...(revocationReason === undefined ? {} : { revocationReason }),
   }
 }
 

@@ -4,6 +4,7 @@ import { openCommandKey } from './command-key.ts'
 import { openFileKey } from './file-key.ts'
 import { KeyFaults } from './key-faults.ts'
 import type { Keyring, OpenedKey } from './key.ts'
+import { keepKeys, type Keeping } from './kept.ts'
 import { readLife } from './life.ts'
 import type { SigningPlace } from './message-key.ts'
 import type { Tokens } from './pkcs11.ts'
@@ -13,21 +14,21 @@ import { openPkcs12Key } from './pkcs12.ts'
 export type KeyConfig = FileKeyConfig | Pkcs12KeyConfig | Pkcs11KeyConfig | CommandKeyConfig
 
 /** Where keys sign: in the threads, or in the tokens that keys of kind `pkcs11` are in. */
-type Places = SigningPlace & Readonly<{ tokens: Pick<Tokens, 'open'> }>
+type Places = SigningPlace & Readonly<{ tokens: Pick<Tokens, 'open'>; keeping: Keeping }>
 
 /** For configurations without keys of kind `pkcs11`. */
 const NO_TOKENS: Pick<Tokens, 'open'> = { open: async () => await Promise.reject(new TypeError('a key of kind pkcs11 needs the tokens of its configuration')) }
 
 /**
  * Resolves with all keys of the configuration, opened and tried, in its order. `tokens` are the ones that its keys of kind `pkcs11` are
- * in; whoever made them closes them.
+ * in; whoever made them closes them. `keeping` gives those back that have not changed since they were opened.
  * @throws KeyFaults with the faults of every key, each beginning with `key <keyid>: `, so that one attempt shows all of them;
  * SigningError when the pool cannot work
  */
-export async function openKeys(configs: readonly KeyConfig[], place: SigningPlace, tokens: Pick<Tokens, 'open'> = NO_TOKENS): Promise<Keyring> {
+export async function openKeys(configs: readonly KeyConfig[], { keeping = keepKeys(), ...place }: SigningPlace & Readonly<{ keeping?: Keeping }>, tokens: Pick<Tokens, 'open'> = NO_TOKENS): Promise<Keyring> {
   const faults = repeatedKeyids(configs).map((keyid) => `key ${keyid}: the keyid is given more than once`)
   const keyring = new Map<string, OpenedKey>()
-  const places = { ...place, tokens }
+  const places = { ...place, tokens, keeping }
   const early = await openBeforeOthers(configs, places)
   const outcomes = await Promise.all(configs.map(async (config) => early.get(config) ?? (await openOrFaults(config, places))))
   for (const outcome of outcomes) {
@@ -52,7 +53,7 @@ async function openBeforeOthers(configs: readonly KeyConfig[], places: Places): 
 
 async function openOrFaults(config: KeyConfig, places: Places): Promise<OpenedKey | KeyFaults> {
   try {
-    const key = await openKey(config, places)
+    const key = await places.keeping.take(config, async () => await openKey(config, places))
     const certificatePem = config.certificate === undefined ? key.certificatePem : await readCertificate(config.certificate, key.publicKey)
     return { ...key, life: readLife(config, certificatePem), ...(certificatePem === undefined ? {} : { certificatePem }) }
   } catch (error) {

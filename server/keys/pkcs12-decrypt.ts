@@ -1,5 +1,5 @@
 import { createDecipheriv } from 'node:crypto'
-import { childOf, integerOf, octetsOf, oidOf, TAG, type BerElement } from './ber.ts'
+import { childOf, integerOf, octetsOf, oidOf, TAG, type BerElement } from '../asn1/ber.ts'
 import { KeystoreFault, refused } from './keystore-fault.ts'
 import { deriveByPbkdf2, deriveByPkcs12, type KdfHash } from './pkcs12-kdf.ts'
 

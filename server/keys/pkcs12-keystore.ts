@@ -1,6 +1,6 @@
 import { createHmac, createPrivateKey, timingSafeEqual, X509Certificate } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { BerError, childOf, integerOf, octetsOf, oidOf, parseBer, TAG, type BerElement } from './ber.ts'
+import { BerError, childOf, integerOf, octetsOf, oidOf, parseBer, TAG, type BerElement } from '../asn1/ber.ts'
 import { KeystoreFault, refused } from './keystore-fault.ts'
 import { decryptWith } from './pkcs12-decrypt.ts'
 import { deriveByPkcs12, type KdfHash } from './pkcs12-kdf.ts'

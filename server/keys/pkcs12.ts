@@ -6,7 +6,7 @@ import { KeyFaults } from './key-faults.ts'
 import type { HeldKey, OpenedKey } from './key.ts'
 import { KeystoreFault, refused } from './keystore-fault.ts'
 import type { SigningPlace } from './message-key.ts'
-import { passphraseName, withPassphrase } from './passphrase.ts'
+import { passphraseName, withPassphrase, type PassphraseSource } from './passphrase.ts'
 import { withKeystore, type Keystore, type KeystoreKey } from './pkcs12-keystore.ts'
 
 /**
@@ -23,9 +23,14 @@ export async function openPkcs12Key(config: Pkcs12KeyConfig, place: SigningPlace
   return certificate === undefined ? key : { ...key, certificatePem: certificate.toString() }
 }
 
-type Entry = Readonly<{ privateKey: KeyObject; certificate?: X509Certificate }>
+/** A private key of a keystore, with its certificate where the keystore has one. */
+export type KeystoreEntry = Readonly<{ privateKey: KeyObject; certificate?: X509Certificate }>
 
-async function readKeystoreFile({ path, alias, ...source }: Pkcs12KeyConfig): Promise<Entry> {
+/** Which key of which keystore is meant. */
+export type KeystoreFile = PassphraseSource & Readonly<{ path: string; alias?: string | undefined }>
+
+/** Resolves with the only key of a PKCS#12 file that nobody else can read, or the one of an alias. @throws KeyFaults */
+export async function readKeystoreFile({ path, alias, ...source }: KeystoreFile): Promise<KeystoreEntry> {
   return await withKeyFile(path, 'secret', async (bytes) => {
     checkKind(path, bytes)
     return await withPassphrase(source, `${path} needs a passphrase: name a passphraseFile or a passphraseFd`, async (passphrase) => {
@@ -55,7 +60,7 @@ function sentenceOf({ problem }: KeystoreFault, path: string, place: string | un
   }
 }
 
-async function chooseEntry({ keys, certificates }: Keystore, alias: string | undefined): Promise<Entry> {
+async function chooseEntry({ keys, certificates }: Keystore, alias: string | undefined): Promise<KeystoreEntry> {
   const privateKey = await chooseKey(keys, alias).open()
   const certificate = certificates.find((candidate) => candidate.checkPrivateKey(privateKey))
   if (certificate === undefined && certificates.length > 0) throw refused('has certificates, but none of them is of the key')

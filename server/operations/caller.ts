@@ -5,8 +5,11 @@ import type { ClientIdentity } from '../identity/client.ts'
 import type { Keyring, OpenedKey } from '../keys/key.ts'
 import type { Root } from '../roots/resolve.ts'
 
-/** A client that was authenticated and is listed: in whose name an operation runs. */
-export type Caller = Readonly<{ identity: ClientIdentity; client: ClientConfig; policy: Policy }>
+/**
+ * A client that was authenticated and is listed: in whose name an operation runs. `spend` is told of bytes that are read for it, for its
+ * rate; what arrives with a request is counted already.
+ */
+export type Caller = Readonly<{ identity: ClientIdentity; client: ClientConfig; policy: Policy; spend?: (bytes: number) => void }>
 
 /** Returns the roots this caller may name files in, in the order of the configuration. */
 export function allowedRoots({ policy, identity }: Caller, roots: readonly Root[]): readonly Root[] {

@@ -7,6 +7,7 @@ import type { ExportForm } from '../schemas/verify.ts'
 import type { Store } from '../store/store.ts'
 import type { Caller } from './caller.ts'
 import { getSignature } from './get-signature.ts'
+import { refuseRevoked } from './revocation.ts'
 
 export type ExportDeps = Readonly<{ store: Store; keyring: Keyring; dsb: Readonly<{ keyDirectory: string; allowRsa3072: boolean }> }>
 
@@ -15,10 +16,12 @@ export type Exported = Readonly<{ bytes: Buffer; filename: string; mediaType: st
 
 /**
  * Returns a signature of the catalogue in one of its forms, or the proof that it stands in the log.
- * @throws SigningError `SIGNATURE_NOT_FOUND`, `FORM_NOT_AVAILABLE`, `STORE_FAILED`
+ * @throws SigningError `SIGNATURE_NOT_FOUND`, `FORM_NOT_AVAILABLE`, `KEY_REVOKED` for every form but the proof, `STORE_FAILED`
  */
 export async function exportSignature(deps: ExportDeps, caller: Caller, { id, form }: Readonly<{ id: string; form: ExportForm }>): Promise<Exported> {
   const signature = await getSignature(deps, caller, id)
+  // The proof is evidence of what happened; everything else would go into packages.
+  if (form !== 'proof') refuseRevoked(signature, deps.keyring)
   switch (form) {
     case 'record':
       return { bytes: Buffer.from(formatSignatureFile(recordsOf(signature))), filename: `${signature.filename}.signature`, mediaType: 'text/plain; charset=utf-8' }

@@ -1,9 +1,11 @@
+import type { Keyring } from '../keys/key.ts'
 import type { FoundSignature, SignatureList, SignaturesQuery } from '../schemas/signatures.ts'
 import type { Catalogued, Search, Store } from '../store/store.ts'
 import { visibleTo, type Caller } from './caller.ts'
+import { withRevocation } from './revocation.ts'
 import { normaliseWindow } from './time-window.ts'
 
-type Deps = Readonly<{ store: Pick<Store, 'find'> }>
+type Deps = Readonly<{ store: Pick<Store, 'find'>; keyring: Keyring }>
 
 /** How many signatures make a page unless the query says. Where there are no pages, so many are read at once: what is signed meanwhile waits no longer than for a page. */
 const PAGE = 100
@@ -13,12 +15,12 @@ const PAGE = 100
  * of the last leaf of the page before, so signatures that come in between shift nothing.
  * @throws SigningError `REQUEST_INVALID` for a window of time that is none, `STORE_FAILED`
  */
-export async function findSignatures({ store }: Deps, caller: Caller, query: SignaturesQuery): Promise<SignatureList> {
+export async function findSignatures({ store, keyring }: Deps, caller: Caller, query: SignaturesQuery): Promise<SignatureList> {
   const { limit = PAGE } = query
   const found = await store.find({ ...searchOf(caller, query), limit: limit + 1 })
   const page = found.slice(0, limit)
   const last = found.length > limit ? page.at(-1) : undefined
-  return { signatures: page.map(toFound), nextCursor: last === undefined ? null : cursorAfter(last) }
+  return { signatures: page.map((one) => toFound(one, keyring)), nextCursor: last === undefined ? null : cursorAfter(last) }
 }
 
 /**
@@ -26,14 +28,14 @@ export async function findSignatures({ store }: Deps, caller: Caller, query: Sig
  * held. It ends with the reason of the signal when that aborts.
  * @throws SigningError as {@link findSignatures}
  */
-export async function* eachSignature({ store }: Deps, caller: Caller, query: SignaturesQuery, signal: AbortSignal): AsyncGenerator<FoundSignature, void, undefined> {
+export async function* eachSignature({ store, keyring }: Deps, caller: Caller, query: SignaturesQuery, signal: AbortSignal): AsyncGenerator<FoundSignature, void, undefined> {
   let search = searchOf(caller, query)
   let left = query.limit ?? Number.POSITIVE_INFINITY
   for (;;) {
     signal.throwIfAborted()
     const limit = Math.min(left, PAGE)
     const found = await store.find({ ...search, limit })
-    yield* found.map(toFound)
+    yield* found.map((one) => toFound(one, keyring))
     left -= found.length
     const last = found.at(-1)
     if (last === undefined || found.length < limit || left === 0) return
@@ -55,6 +57,6 @@ function cursorAfter({ signature }: Catalogued): string {
   return String(signature.receipt.index)
 }
 
-function toFound({ client, signature }: Catalogued): FoundSignature {
-  return { client, signature }
+function toFound({ client, signature }: Catalogued, keyring: Keyring): FoundSignature {
+  return { client, signature: withRevocation(signature, keyring) }
 }

@@ -1,23 +1,35 @@
 /**
  * Runs `work` over `items`, at most `limit` at once, and yields the results as they finish. When the consumer stops, or one
- * `work` throws, no further item is started and the running ones are waited for, so that nothing they hold is torn away.
+ * `work` throws, no further item is started and the running ones are waited for, so that nothing they hold is torn away. What has finished
+ * and nobody has taken counts as running: a slow reader slows the work down.
  */
 export async function* inFlight<Item, Result>(items: Iterable<Item>, limit: number, work: (item: Item) => Promise<Result>): AsyncGenerator<Result, void, undefined> {
-  const running = new Map<symbol, Promise<readonly [symbol, Result]>>()
+  const finished: (() => Result)[] = []
+  let running = 0
+  let wake: (() => void) | undefined
+  const isRunning = (): boolean => running > 0
+  const run = async (item: Item): Promise<void> => {
+    running += 1
+    try {
+      const result = await work(item)
+      finished.push(() => result)
+    } catch (error) {
+      finished.push(() => { throw error })
+    }
+    running -= 1
+    wake?.()
+  }
+  const next = async (): Promise<Result> => {
+    if (finished.length === 0) await new Promise<void>((resolve) => { wake = resolve })
+    return (finished.shift() as () => Result)()
+  }
   try {
     for (const item of items) {
-      if (running.size >= limit) yield await takeFirst(running)
-      const id = Symbol('work')
-      running.set(id, work(item).then((result) => [id, result] as const))
+      if (running + finished.length >= limit) yield await next()
+      void run(item)
     }
-    while (running.size > 0) yield await takeFirst(running)
+    while (running + finished.length > 0) yield await next()
   } finally {
-    await Promise.allSettled(running.values())
+    while (isRunning()) await new Promise<void>((resolve) => { wake = resolve })
   }
-}
-
-async function takeFirst<Result>(running: Map<symbol, Promise<readonly [symbol, Result]>>): Promise<Result> {
-  const [id, result] = await Promise.race(running.values())
-  running.delete(id)
-  return result
 }

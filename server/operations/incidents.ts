@@ -26,13 +26,13 @@ export type IncidentsOptions = Readonly<{ log: Readonly<{ append(entry: LogEntry
  * in its life, or by what was signed before.
  */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set([
-  'CLIENT_UNKNOWN', 'OPERATION_DENIED', 'PATH_OUTSIDE_ROOTS', 'PATH_UNREADABLE', 'DIGEST_NOT_ALLOWED', 'RESIGN_NOT_ALLOWED',
+  'CLIENT_UNKNOWN', 'CLIENT_NOT_YET_VALID', 'CLIENT_EXPIRED', 'OPERATION_DENIED', 'FORMAT_NOT_ALLOWED', 'FILESET_NOT_ALLOWED', 'SIGNATURE_COUNT_REACHED', 'PATH_OUTSIDE_ROOTS', 'PATH_UNREADABLE', 'DIGEST_NOT_ALLOWED', 'RESIGN_NOT_ALLOWED',
   'KEY_NOT_AVAILABLE', 'KEY_NOT_SUITABLE', 'KEY_NOT_YET_VALID', 'KEY_EXPIRED', 'KEY_RETIRED', 'KEY_REVOKED', 'FILESET_LEVEL_ALREADY_SIGNED', 'SIGNATURE_NOT_FOUND',
 ])
 
 /** What says nothing of the file: the request could not be understood, or was not tried to its end. */
 const NOT_TRIED: ReadonlySet<ErrorCode> = new Set([
-  'REQUEST_INVALID', 'REQUEST_TIMEOUT', 'REQUEST_ABORTED', 'REQUEST_IN_PROGRESS', 'IDEMPOTENCY_KEY_REUSED', 'PATH_MALFORMED', 'SIGNER_BUSY', 'SERVER_BUSY', 'SHUTTING_DOWN',
+  'REQUEST_INVALID', 'REQUEST_TIMEOUT', 'REQUEST_ABORTED', 'REQUEST_IN_PROGRESS', 'IDEMPOTENCY_KEY_REUSED', 'PATH_MALFORMED', 'RATE_LIMITED', 'CLIENT_BUSY', 'SIGNER_BUSY', 'SERVER_BUSY', 'SHUTTING_DOWN',
 ])
 
 /**
@@ -49,7 +49,12 @@ export function createIncidents({ log, clock, fault, ...limits }: IncidentsOptio
       fault(error)
     }
   }
-  const count = createRefusalCount({ ...limits, more: async (entry) => await append({ ...entry, at: clock().toISOString() }) })
+  const count = createRefusalCount<RefusalEntry>({
+    ...limits,
+    // Of one certificate, for one operation, with one code.
+    kindOf: ({ spki, operation, code }) => `${spki} ${operation} ${code}`,
+    more: async (entry, count) => await append({ ...entry, count, at: clock().toISOString() }),
+  })
   return {
     request: async ({ spkiSha256: spki, client }, operation, error) => {
       if (!(error instanceof SigningError) || written.has(error) || !REFUSALS.has(error.code)) return

@@ -92,8 +92,10 @@ async function end(attempt: Attempt, error: unknown, isFinal: KeepDeps['isFinal'
 function itemOf(outcome: Outcome, listed: number): AnswerItem {
   const { name } = outcome
   switch (outcome.kind) {
-    case 'signed':
-      return { name, listed, kind: 'signed', signatureId: outcome.signature.id, filename: outcome.signature.filename, replayed: outcome.signature.replayed }
+    case 'signed': {
+      const { id: signatureId, filename, replayed, also } = outcome.signature
+      return { name, listed, kind: 'signed', signatureId, filename, replayed, ...(also === undefined ? {} : { also: also.map((other) => ({ signatureId: other.id, replayed: other.replayed })) }) }
+    }
     case 'failed': {
       const { code, message } = asSigningError(outcome.error)
       return { name, listed, kind: 'failed', code, detail: message }

@@ -26,7 +26,7 @@ export function describeKey(key: OpenedKey): Key {
   }
 }
 
-function describeLife({ state, successor, ...times }: KeyLife): Pick<Key, 'state' | 'notBefore' | 'notAfter' | 'certificateNotAfter' | 'successor'> {
+function describeLife({ state, successor, revocationReason, ...times }: KeyLife): Pick<Key, 'state' | 'notBefore' | 'notAfter' | 'certificateNotAfter' | 'successor' | 'revokedAt' | 'revocationReason'> {
   const texts = Object.fromEntries(Object.entries(times).map(([name, time]) => [name, time.toISOString()]))
-  return { state, ...texts, ...(successor === undefined ? {} : { successor }) }
+  return { state, ...texts, ...(successor === undefined ? {} : { successor }), ...(revocationReason === undefined ? {} : { revocationReason }) }
 }

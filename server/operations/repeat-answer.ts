@@ -1,9 +1,9 @@
 import { SigningError } from '../errors.ts'
 import type { Keyring } from '../keys/key.ts'
-import { isRevoked } from '../keys/life.ts'
 import type { AnswerHead, Answers, Asked, Asking, ReadItem } from '../store/store.ts'
 import type { Answered } from './once.ts'
 import type { BatchRun, Outcome, Settled, SignRun } from './outcome.ts'
+import { refuseRevoked } from './revocation.ts'
 
 export type RepeatDeps = Readonly<{ store: Answers; keyring: Keyring }>
 
@@ -44,8 +44,8 @@ async function* readItems(store: Answers, asked: Asked, count: number): AsyncGen
 
 async function* unrevoked(items: AsyncIterable<ReadItem>, keyring: Keyring): AsyncGenerator<ReadItem, void, undefined> {
   for await (const item of items) {
-    const key = item.kind === 'signed' ? keyring.get(item.signature.keyid) : undefined
-    if (key !== undefined && isRevoked(key)) throw new SigningError('KEY_REVOKED', `key ${key.keyid}, with which this was signed, is revoked`)
+    const signed = item.kind === 'signed' ? [item.signature, ...(item.signature.also ?? [])] : []
+    for (const signature of signed) refuseRevoked(signature, keyring)
     yield item
   }
 }

@@ -3,11 +3,11 @@ import type { DigestItem } from '../schemas/digest.ts'
 import type { SignBatchRequest } from '../schemas/sign.ts'
 import type { Caller } from './caller.ts'
 import { inFlight } from './in-flight.ts'
-import { keyWarnings } from './key-notes.ts'
 import { CONTENT_NOT_SEEN, outcomeOf, type BatchRun, type Settled } from './outcome.ts'
 import { anewOf, type SignContentDeps } from './sign-content.ts'
 import { checkDigestAllowed, signDigest } from './sign-digest.ts'
-import { chooseSigningKey } from './signing-key.ts'
+import { overlapWarnings } from './sign-overlap.ts'
+import { chooseSigningKey, keysAlong } from './signing-key.ts'
 
 export type SignBatchDeps = SignContentDeps & Readonly<{ keyring: Keyring; concurrency: number }>
 
@@ -18,7 +18,7 @@ export type SignBatchDeps = SignContentDeps & Readonly<{ keyring: Keyring; concu
 export async function signBatch(deps: SignBatchDeps, caller: Caller, { items, keyid, ...asked }: SignBatchRequest, signal: AbortSignal): Promise<BatchRun> {
   checkDigestAllowed(caller)
   const key = chooseSigningKey(caller, deps, keyid)
-  const context = { caller, key, anew: anewOf(caller, asked), signal }
+  const context = { caller, key, along: keysAlong(caller, deps, key), anew: anewOf(caller, asked), patient: true, signal }
   const numbered = [...items.entries()]
   const outcomes = Array.from<Settled>({ length: items.length })
   const work = async ([position, item]: readonly [number, DigestItem]): Promise<void> => {
@@ -29,5 +29,5 @@ export async function signBatch(deps: SignBatchDeps, caller: Caller, { items, ke
     outcomes[position] = await deps.incidents.file(context, outcome)
   }
   for await (const _done of inFlight(numbered, deps.concurrency, work)) continue
-  return { kind: 'batch', outcomes, warnings: [...keyWarnings(key, deps.clock()), CONTENT_NOT_SEEN] }
+  return { kind: 'batch', outcomes, warnings: [...overlapWarnings(context, deps.clock()), CONTENT_NOT_SEEN] }
 }

@@ -1,4 +1,4 @@
-import { hash, randomUUID } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { SigningError } from '../errors.ts'
 import type { OpenedKey } from '../keys/key.ts'
 import { spkiSha256 } from '../keys/spki.ts'
@@ -9,19 +9,22 @@ import type { Signature } from '../schemas/signature.ts'
 import { checkRecords } from '../signers/check-records.ts'
 import type { Made, Signable, Signer } from '../signers/signer.ts'
 import type { Known, Level, SignedFile, Store, Subject, Unrecorded } from '../store/store.ts'
+import { checkContent } from './allowed.ts'
 import type { Caller } from './caller.ts'
+import type { InTurnDeps } from './in-turn.ts'
 import type { Incidents } from './incidents.ts'
 import type { Learnt } from './outcome.ts'
+import { signatureId } from './signature-id.ts'
 import { verifyMade } from './verify-made.ts'
 
 /** What signing needs of the server. `clock` gives the time of signing; `incidents` is told what is not signed. */
-export type SignContentDeps = Readonly<{ signer: Signer; store: Store; clock: () => Date; incidents: Incidents; inspector: Pick<Inspector, 'verifyMessage'> }>
+export type SignContentDeps = InTurnDeps & Readonly<{ signer: Signer; store: Store; clock: () => Date; incidents: Incidents; inspector: Pick<Inspector, 'verifyMessage'> }>
 
 /** What a request says about what was signed before. */
 export type Anew = Readonly<{ force: boolean; resign: boolean }>
 
-/** In whose name, with which key, whether anew, until when; `learn` is told what the logs should know. */
-export type SignContext = Readonly<{ caller: Caller; key: OpenedKey; anew: Anew; signal: AbortSignal; learn?: ((facts: Learnt) => void) | undefined }>
+/** In whose name, with which key, and which others sign along in an overlap, whether anew, until when; `patient`: part of something that was let in; `learn` is told what the logs should know. */
+export type SignContext = Readonly<{ caller: Caller; key: OpenedKey; along: readonly OpenedKey[]; anew: Anew; signal: AbortSignal; patient?: boolean; learn?: ((facts: Learnt) => void) | undefined }>
 
 /** Something to sign, how it came, and where it lies when the server can read it. `settle` rejects when it is not what it was. */
 export type Content = Readonly<{
@@ -44,12 +47,13 @@ export function anewOf({ policy, identity }: Caller, { force = false, resign = f
 /**
  * Signs, checks, verifies and records one content: the second half of every way to a signature, and the only one. There is no path
  * through it that skips the check or the record. What was signed before is not signed again: the signature that exists is the answer.
- * @throws SigningError `FILESET_LEVEL_ALREADY_SIGNED`, `SIGNER_…`, `SIGNATURE_INVALID`, `FILE_CHANGED`, `STORE_FAILED`, `STORAGE_FULL`, `FORMAT_NOT_ACCEPTED`, `DIGEST_NOT_SIGNABLE`, `KEY_NOT_SUITABLE`, `FILE_TOO_LARGE`
+ * @throws SigningError `FORMAT_NOT_ALLOWED`, `FILESET_NOT_ALLOWED`, `SIGNATURE_COUNT_REACHED`, `FILESET_LEVEL_ALREADY_SIGNED`, `SIGNER_…`, `SIGNATURE_INVALID`, `FILE_CHANGED`, `STORE_FAILED`, `STORAGE_FULL`, `FORMAT_NOT_ACCEPTED`, `DIGEST_NOT_SIGNABLE`, `KEY_NOT_SUITABLE`, `FILE_TOO_LARGE`
  */
 export async function signContent(deps: SignContentDeps, context: SignContext, content: Content): Promise<Signature> {
   const { signable } = content
   const { key, signal } = context
   context.learn?.({ sha256: signable.sha256.toString('hex') })
+  checkContent(context.caller, { format: content.format, info: signable.info })
   const subject = subjectOf(context, content)
   const known = await deps.store.lookUp(subject)
   if (known !== undefined) {
@@ -73,6 +77,7 @@ function subjectOf({ caller, key, anew }: SignContext, content: Content): Subjec
     sha256: sha256.toString('hex'),
     levels,
     ...anew,
+    ...(caller.client.maxSignatures === undefined ? {} : { maxSignatures: caller.client.maxSignatures }),
     recipient: { client: caller.client.name, spkiSha256: caller.identity.spkiSha256, ...(place === undefined ? {} : { file: place }) },
   }
 }
@@ -86,13 +91,14 @@ function artefactOf({ signable: { sha256 }, format }: Content, { keyid, publicKe
 /** The signature that exists, under the name that this file has. */
 function existing(known: Known, { filename }: Signable): Signature {
   if (known.kind === 'signed') return { ...known.signature, filename }
+  if (known.kind === 'spent') throw new SigningError('SIGNATURE_COUNT_REACHED', `${known.count} signatures were made for this client, and its maxSignatures is ${known.maxSignatures}`)
   const { level: { package: name, fileset, vrmf, ftype }, earlier } = known
   throw new SigningError('FILESET_LEVEL_ALREADY_SIGNED', `fileset ${fileset} ${vrmf} (${ftype}) of package ${name} was signed with other content: signature ${earlier}`, { earlier })
 }
 
 function describe({ signable, format, source }: Content, { key, made, at }: Readonly<{ key: OpenedKey; made: Made; at: Date }>): Unrecorded {
   return {
-    id: randomUUID(),
+    id: signatureId(at),
     filename: signable.filename,
     format,
     source,

@@ -5,8 +5,11 @@ import { decide } from '../policy/decide.ts'
 import { parseFilename } from '../roots/filename.ts'
 import type { DigestItem } from '../schemas/digest.ts'
 import type { Signature } from '../schemas/signature.ts'
+import { checkSize } from './allowed.ts'
 import type { Caller } from './caller.ts'
-import { signContent, type SignContentDeps, type SignContext } from './sign-content.ts'
+import type { SignContentDeps, SignContext } from './sign-content.ts'
+import { inTurn } from './in-turn.ts'
+import { signInOverlap } from './sign-overlap.ts'
 
 /**
  * Refuses a caller whose policy does not let it have a digest signed whose file the server never saw.
@@ -18,9 +21,10 @@ export function checkDigestAllowed({ policy, identity }: Caller): void {
 
 /**
  * Signs one digest. Package and filesets are what the client says of them; the signature says that the content was not seen.
- * @throws SigningError `FILE_NAME_REFUSED`, `REQUEST_INVALID`, `PACKAGE_MALFORMED`, `DIGEST_NOT_SIGNABLE`, and what {@link signContent} throws
+ * @throws SigningError `SERVER_BUSY`, `FILE_TOO_LARGE`, `FILE_NAME_REFUSED`, `REQUEST_INVALID`, `PACKAGE_MALFORMED`, `DIGEST_NOT_SIGNABLE`, and what {@link signInOverlap} throws
  */
 export async function signDigest(deps: SignContentDeps, item: DigestItem, context: SignContext): Promise<Signature> {
+  checkSize(context.caller, item.sizeBytes)
   const info = describedPackage(item, deps.clock)
   const signable = {
     filename: parseFilename(item.filename),
@@ -28,7 +32,7 @@ export async function signDigest(deps: SignContentDeps, item: DigestItem, contex
     sha256: Buffer.from(item.digest.sha256, 'hex'),
     ...(info === undefined ? {} : { info }),
   }
-  return await signContent(deps, context, { signable, format: info === undefined ? 'other' : 'installp', source: 'digest' })
+  return await inTurn(deps, context, async () => await signInOverlap(deps, context, { signable, format: info === undefined ? 'other' : 'installp', source: 'digest' }))
 }
 
 function describedPackage({ package: name, ftype = 'I', filesets, builtAt }: DigestItem, clock: () => Date): InstallpInfo | undefined {

@@ -6,21 +6,31 @@ import type { SafePath } from '../roots/resolve.ts'
 import type { Format } from '../schemas/format.ts'
 import type { Signature } from '../schemas/signature.ts'
 import type { Signable } from '../signers/signer.ts'
-import { signContent, type SignContentDeps, type SignContext } from './sign-content.ts'
+import { checkSize, metered } from './allowed.ts'
+import { inTurn } from './in-turn.ts'
+import type { SignContentDeps, SignContext } from './sign-content.ts'
+import { signInOverlap } from './sign-overlap.ts'
 
 export type SignFileDeps = SignContentDeps & Readonly<{ inspector: Inspector }>
 
 /**
  * Signs one file that the server can read: open once, inspect, sign, make sure that it is still the same file.
- * @throws SigningError what the inspector, {@link inspectSignable} and {@link signContent} throw
+ * @throws SigningError `SERVER_BUSY`, what the inspector, {@link checkSize}, {@link inspectSignable} and {@link signInOverlap} throw
  */
 export async function signFile(deps: SignFileDeps, place: SafePath, context: SignContext): Promise<Signature> {
+  return await inTurn(deps, context, async () => await openAndSign(deps, place, context))
+}
+
+async function openAndSign(deps: SignFileDeps, place: SafePath, context: SignContext): Promise<Signature> {
   const file = await deps.inspector.open(place, context.signal)
   try {
-    const { signable, format } = await inspectSignable(deps.inspector, { file, filename: basename(place.absolutePath), signal: context.signal })
+    const sizeBytes = file.state.size
+    checkSize(context.caller, sizeBytes)
+    const inspecting = { file, filename: basename(place.absolutePath), signal: context.signal }
+    const { signable, format } = await metered(context.caller, sizeBytes, async () => await inspectSignable(deps.inspector, inspecting))
     const settle = async (): Promise<void> => await deps.inspector.settle(file, signable)
-    const signed = { root: place.root.name, relativePath: place.relativePath, sizeBytes: file.state.size, modifiedAtMs: Math.trunc(file.state.mtimeMs) }
-    return await signContent(deps, context, { signable, format, source: 'path', place: signed, settle })
+    const signed = { root: place.root.name, relativePath: place.relativePath, sizeBytes, modifiedAtMs: Math.trunc(file.state.mtimeMs) }
+    return await signInOverlap(deps, context, { signable, format, source: 'path', place: signed, settle })
   } finally {
     closeOpened(file)
   }

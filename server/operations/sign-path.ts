@@ -8,11 +8,11 @@ import { placeInside, resolvePath, type Root, type SafePath } from '../roots/res
 import type { SignPathRequest, SkipReason } from '../schemas/sign.ts'
 import { allowedRoots, type Caller } from './caller.ts'
 import { inFlight } from './in-flight.ts'
-import { keyWarnings } from './key-notes.ts'
 import { outcomeOf, runOfOne, type Outcome, type SignRun } from './outcome.ts'
 import { anewOf, type SignContext } from './sign-content.ts'
 import { signFile, type SignFileDeps } from './sign-file.ts'
-import { chooseSigningKey } from './signing-key.ts'
+import { overlapWarnings } from './sign-overlap.ts'
+import { chooseSigningKey, keysAlong } from './signing-key.ts'
 
 export type SignPathDeps = SignFileDeps & Readonly<{ roots: readonly Root[]; keyring: Keyring; maxEntries: number; concurrency: number }>
 
@@ -25,14 +25,14 @@ export async function signPath(deps: SignPathDeps, caller: Caller, request: Sign
   const key = chooseSigningKey(caller, deps, request.keyid)
   const roots = allowedRoots(caller, deps.roots)
   const place = await resolvePath(request.path, roots)
-  const context = { caller, key, anew: anewOf(caller, request), signal }
-  const warnings = keyWarnings(key, deps.clock())
+  const context = { caller, key, along: keysAlong(caller, deps, key), anew: anewOf(caller, request), signal }
+  const warnings = overlapWarnings(context, deps.clock())
   if (!(await isDirectory(place))) {
     const name = basename(place.absolutePath)
     return runOfOne(name, request.path, { warnings, outcome: async () => await deps.incidents.file(context, await signAt(deps, name, async () => place, context)) })
   }
   const entries = await listDirectory(place, { recursive: request.recursive === true, maxEntries: deps.maxEntries, signal })
-  const work = async (entry: ListedEntry) => await deps.incidents.file(context, await signEntry(deps, { directory: place, roots, entry }, context))
+  const work = async (entry: ListedEntry) => await deps.incidents.file(context, await signEntry(deps, { directory: place, roots, entry }, { ...context, patient: true }))
   return { kind: 'directory', path: request.path, files: entries.map(({ name }) => name), warnings, outcomes: inFlight(entries, deps.concurrency, work) }
 }
 

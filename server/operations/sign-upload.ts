@@ -3,11 +3,12 @@ import { parseFilename } from '../roots/filename.ts'
 import type { Signature } from '../schemas/signature.ts'
 import type { Received, Receiver, Sending } from '../uploads/receive.ts'
 import type { Caller } from './caller.ts'
-import { keyWarnings } from './key-notes.ts'
 import { outcomeOf, runOfOne, type Outcome, type SignRun } from './outcome.ts'
-import { anewOf, signContent, type SignContext } from './sign-content.ts'
+import { anewOf, type SignContext } from './sign-content.ts'
 import { inspectSignable, type SignFileDeps } from './sign-file.ts'
-import { chooseSigningKey } from './signing-key.ts'
+import { inTurn } from './in-turn.ts'
+import { overlapWarnings, signInOverlap } from './sign-overlap.ts'
+import { chooseSigningKey, keysAlong } from './signing-key.ts'
 
 export type SignUploadDeps = SignFileDeps & Readonly<{ keyring: Keyring; receiver: Receiver }>
 
@@ -36,14 +37,17 @@ export type AdmittedUpload = Readonly<{
  */
 export function admitUpload(deps: SignUploadDeps, caller: Caller, upload: Upload, signal: AbortSignal): AdmittedUpload {
   const filename = parseFilename(upload.filename)
-  const context = { caller, key: chooseSigningKey(caller, deps, upload.keyid), anew: anewOf(caller, upload), signal }
+  const key = chooseSigningKey(caller, deps, upload.keyid)
+  const context = { caller, key, along: keysAlong(caller, deps, key), anew: anewOf(caller, upload), patient: true, signal }
   return {
     filename,
-    runOf: (outcome) => runOfOne(filename, filename, { warnings: keyWarnings(context.key, deps.clock()), outcome: async () => await deps.incidents.file(context, await outcome()) }),
+    runOf: (outcome) => runOfOne(filename, filename, { warnings: overlapWarnings(context, deps.clock()), outcome: async () => await deps.incidents.file(context, await outcome()) }),
     signReceived: async ({ handle, fileBytes, sha256 }, learn) => {
       learn?.({ sha256: sha256.toString('hex') })
-      const { signable, format } = await inspectSignable(deps.inspector, { file: { fd: handle.fd, fileBytes }, filename, sha256, signal })
-      return await signContent(deps, { ...context, learn }, { signable, format, source: 'upload' })
+      return await inTurn(deps, context, async () => {
+        const { signable, format } = await inspectSignable(deps.inspector, { file: { fd: handle.fd, fileBytes }, filename, sha256, signal })
+        return await signInOverlap(deps, { ...context, learn }, { signable, format, source: 'upload' })
+      })
     },
   }
 }

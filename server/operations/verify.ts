@@ -8,6 +8,7 @@ import { closeOpened, openFile } from '../roots/open.ts'
 import { resolvePath, type Root } from '../roots/resolve.ts'
 import type { GivenSignature, Verification, VerifyRequest } from '../schemas/verify.ts'
 import type { Catalogued, Store } from '../store/store.ts'
+import { checkSize } from './allowed.ts'
 import { allowedKeys, allowedRoots, maySee, type Caller } from './caller.ts'
 import { sees } from './get-signature.ts'
 import { endedWarnings } from './key-notes.ts'
@@ -26,6 +27,8 @@ export async function verify(deps: VerifyDeps, caller: Caller, request: VerifyRe
   const place = await resolvePath(request.path, allowedRoots(caller, deps.roots))
   const { fd, state } = await openFile(place)
   try {
+    checkSize(caller, state.size)
+    caller.spend?.(state.size)
     return await verifyOpened(deps, caller, { file: { fd, fileBytes: state.size }, given: request.signature, signal })
   } finally {
     closeOpened({ fd })

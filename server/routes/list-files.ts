@@ -1,10 +1,11 @@
 import { callerOf } from '../http/authenticate.ts'
+import { withLive, type Beside } from '../http/live.ts'
 import { answer, problemResponses, type App } from '../http/route.ts'
 import { listFiles, type ListFilesDeps } from '../operations/list-files.ts'
 import { FileList, FilesQuery } from '../schemas/files.ts'
 
 /** `GET /files`: lists a directory, a file, or the roots of the client. */
-export function listFilesRoute(app: App, deps: ListFilesDeps): void {
+export function listFilesRoute(app: App, deps: Beside<ListFilesDeps>): void {
   const schema = {
     operationId: 'listFiles',
     tags: ['signing'],
@@ -16,5 +17,5 @@ export function listFilesRoute(app: App, deps: ListFilesDeps): void {
       ...problemResponses('PATH_MALFORMED', 'PATH_OUTSIDE_ROOTS', 'PATH_UNREADABLE', 'FILE_NAME_REFUSED', 'FILE_CHANGED', 'DIRECTORY_TOO_LARGE', 'STORE_FAILED'),
     },
   }
-  app.get('/files', { schema, config: { operation: 'listFiles' } }, async (request) => await listFiles(deps, callerOf(request), request.query))
+  app.get('/files', { schema, config: { operation: 'listFiles' } }, async (request) => await listFiles(withLive(deps, request), callerOf(request), request.query))
 }

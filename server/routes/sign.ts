@@ -6,6 +6,7 @@ import { abortSignal } from '../http/abort.ts'
 import { chooseMediaType } from '../http/accept.ts'
 import { callerOf } from '../http/authenticate.ts'
 import { idempotencyKey, REPLAYED, REPLAYED_HEADER, repeatableHeaders } from '../http/idempotency-key.ts'
+import { withLive, type Beside } from '../http/live.ts'
 import { allowTime } from '../http/patience.ts'
 import { isFinal, problemFromError, sendProblem } from '../http/problems.ts'
 import { problemResponses, type App } from '../http/route.ts'
@@ -22,7 +23,7 @@ import { BatchAnswer, SignAnswer, SignEvent, SignRequest } from '../schemas/sign
  * What the route needs beside the operation: the signal that ends running work, who is told of each outcome, and how long answers to
  * requests with an Idempotency-Key are kept.
  */
-export type SignRouteDeps = SignDeps & Readonly<{ stop: AbortSignal; observe: (request: FastifyRequest, outcome: Outcome) => void; idempotency: Readonly<{ keepMs: number }> }>
+export type SignRouteDeps = Beside<SignDeps> & Readonly<{ stop: AbortSignal; observe: (request: FastifyRequest, outcome: Outcome) => void; idempotency: Readonly<{ keepMs: number }> }>
 
 /** `POST /sign`: signs what the request names by path or by digest, or sends. */
 export function signRoute(app: App, deps: SignRouteDeps): void {
@@ -31,7 +32,7 @@ export function signRoute(app: App, deps: SignRouteDeps): void {
     tags: ['signing'],
     summary: 'Sign packages',
     description:
-      'Signs one package file, or every package of a directory in name order, that the server can read; a file that is sent; or digests, for clients whose policy allows it. With `Accept: application/x-ndjson` the outcomes of a directory arrive as files finish, one event a line.',
+      'Signs one package file, or every package of a directory in name order, that the server can read; a file that is sent; digests, for clients whose policy allows it; or once more what an earlier signature covers. With `Accept: application/x-ndjson` the outcomes of a directory arrive as files finish, one event a line.',
     headers: repeatableHeaders(deps.idempotency.keepMs),
     querystring: SignUploadQuery,
     body: { content: { 'application/json': { schema: refTo(SignRequest) }, [OCTET_STREAM]: { schema: UPLOAD_BODY } } },
@@ -54,8 +55,9 @@ async function answer(request: FastifyRequest, reply: FastifyReply, deps: SignRo
   const input = inputOf(request)
   if ('upload' in input) allowTime(reply)
   const [caller, signal] = [callerOf(request), abortSignal(reply, deps.stop)]
-  if (key !== undefined) return await signOnce({ ...deps, isFinal }, caller, { input, attempt: { key, requestId: request.id } }, signal)
-  return { kind: 'run', run: await sign(deps, caller, input, signal), requestId: request.id, repeated: false }
+  const at = withLive(deps, request)
+  if (key !== undefined) return await signOnce({ ...at, isFinal }, caller, { input, attempt: { key, requestId: request.id } }, signal)
+  return { kind: 'run', run: await sign(at, caller, input, signal), requestId: request.id, repeated: false }
 }
 
 async function repeatProblem(reply: FastifyReply, { error, requestId }: Extract<Answered, { kind: 'problem' }>): Promise<FastifyReply> {
@@ -104,8 +106,9 @@ const JSON_UTF8 = 'application/json; charset=utf-8'
 
 const CODES: readonly ErrorCode[] = [
   'IDEMPOTENCY_KEY_MALFORMED', 'IDEMPOTENCY_KEY_REUSED', 'REQUEST_IN_PROGRESS',
+  'FORMAT_NOT_ALLOWED', 'FILESET_NOT_ALLOWED', 'SIGNATURE_COUNT_REACHED',
   'BODY_MALFORMED', 'BODY_TOO_LARGE', 'CONTENT_TYPE_UNSUPPORTED', 'PATH_MALFORMED', 'PATH_OUTSIDE_ROOTS', 'PATH_UNREADABLE', 'FILE_NAME_REFUSED', 'FILE_KIND_REFUSED', 'FILE_CHANGED',
-  'FILE_TOO_LARGE', 'DIRECTORY_TOO_LARGE', 'NOT_A_PACKAGE', 'PACKAGE_MALFORMED', 'DSB_MALFORMED', 'DSB_STACKED', 'FORMAT_NOT_ACCEPTED', 'DIGEST_MALFORMED', 'DIGEST_MISMATCH', 'DIGEST_NOT_ALLOWED', 'DIGEST_NOT_SIGNABLE', 'FILESET_LEVEL_ALREADY_SIGNED', 'RESIGN_NOT_ALLOWED', 'KEYID_REQUIRED', 'KEY_NOT_AVAILABLE', 'KEY_NOT_SUITABLE', 'KEY_NOT_YET_VALID', 'KEY_EXPIRED', 'KEY_RETIRED', 'KEY_REVOKED', 'SIGNER_BUSY',
+  'FILE_TOO_LARGE', 'DIRECTORY_TOO_LARGE', 'NOT_A_PACKAGE', 'PACKAGE_MALFORMED', 'DSB_MALFORMED', 'DSB_STACKED', 'FORMAT_NOT_ACCEPTED', 'DIGEST_MALFORMED', 'DIGEST_MISMATCH', 'DIGEST_NOT_ALLOWED', 'DIGEST_NOT_SIGNABLE', 'FILESET_LEVEL_ALREADY_SIGNED', 'RESIGN_NOT_ALLOWED', 'SIGNATURE_NOT_FOUND', 'CONTENT_UNAVAILABLE', 'KEYID_REQUIRED', 'KEY_NOT_AVAILABLE', 'KEY_NOT_SUITABLE', 'KEY_NOT_YET_VALID', 'KEY_EXPIRED', 'KEY_RETIRED', 'KEY_REVOKED', 'SIGNER_BUSY',
   'SIGNER_NOT_AVAILABLE', 'SIGNER_TIMEOUT', 'SIGNER_FAILED', 'SIGNER_OUTPUT_TOO_LARGE', 'SIGNER_NO_RECORD', 'SIGNER_RECORD_MALFORMED',
   'SIGNER_SIGNATURE_TRUNCATED', 'SIGNER_RECORD_MISMATCH', 'SIGNATURE_INVALID', 'STORE_FAILED', 'STORAGE_FULL', 'REQUEST_TIMEOUT', 'REQUEST_ABORTED',
 ]

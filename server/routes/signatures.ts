@@ -3,6 +3,7 @@ import { abortSignal } from '../http/abort.ts'
 import { chooseMediaType } from '../http/accept.ts'
 import { callerOf } from '../http/authenticate.ts'
 import { sendExported } from '../http/exported.ts'
+import { withLive, type Beside } from '../http/live.ts'
 import { answer, fileAnswer, NO_QUERY, problemResponses, type App } from '../http/route.ts'
 import { asNdjson } from '../http/sign-answer.ts'
 import { begun, NDJSON, sendStream } from '../http/stream.ts'
@@ -34,8 +35,8 @@ export function findSignaturesRoute(app: App, deps: Readonly<{ store: Store; sto
   }
   app.get('/signatures', { schema, config: { operation: 'findSignatures' } }, async (request, reply) => {
     const chosen = chooseMediaType(request.headers.accept, ['application/json', NDJSON])
-    if (chosen !== NDJSON) return await findSignatures(deps, callerOf(request), request.query)
-    const all = eachSignature(deps, callerOf(request), request.query, abortSignal(reply, deps.stop))
+    if (chosen !== NDJSON) return await findSignatures(withLive(deps, request), callerOf(request), request.query)
+    const all = eachSignature(withLive(deps, request), callerOf(request), request.query, abortSignal(reply, deps.stop))
     return await sendStream(reply, NDJSON, asNdjson(await begun(all)))
   })
 }
@@ -51,11 +52,11 @@ export function getSignatureRoute(app: App, deps: Readonly<{ store: Store }>): v
     params: Type.Object({ id: Type.String({ format: 'uuid', description: 'The `id` of the signature.' }) }, { additionalProperties: false }),
     response: { 200: answer(Signature, 'The signature.'), ...problemResponses('SIGNATURE_NOT_FOUND', 'STORE_FAILED') },
   }
-  app.get('/signatures/:id', { schema, config: { operation: 'getSignature' } }, async (request) => await getSignature(deps, callerOf(request), request.params.id))
+  app.get('/signatures/:id', { schema, config: { operation: 'getSignature' } }, async (request) => await getSignature(withLive(deps, request), callerOf(request), request.params.id))
 }
 
 /** `GET /signatures/{id}/{form}`: one signature as a file to keep. */
-export function exportSignatureRoute(app: App, deps: ExportDeps): void {
+export function exportSignatureRoute(app: App, deps: Beside<ExportDeps>): void {
   const schema = {
     operationId: 'exportSignature',
     tags: ['catalogue'],
@@ -65,10 +66,10 @@ export function exportSignatureRoute(app: App, deps: ExportDeps): void {
     params: Type.Object({ id: Type.String({ format: 'uuid', description: 'The `id` of the signature.' }), form: refTo(ExportForm) }, { additionalProperties: false }),
     response: {
       200: fileAnswer('The file, with its name in Content-Disposition.', 'text/plain', 'application/octet-stream', 'text/x-shellscript'),
-      ...problemResponses('SIGNATURE_NOT_FOUND', 'FORM_NOT_AVAILABLE', 'STORE_FAILED'),
+      ...problemResponses('SIGNATURE_NOT_FOUND', 'FORM_NOT_AVAILABLE', 'KEY_REVOKED', 'STORE_FAILED'),
     },
   }
   app.get('/signatures/:id/:form', { schema, config: { operation: 'exportSignature' } }, async (request, reply) => {
-    return await sendExported(reply, await exportSignature(deps, callerOf(request), request.params))
+    return await sendExported(reply, await exportSignature(withLive(deps, request), callerOf(request), request.params))
   })
 }

@@ -2,6 +2,7 @@ import type { Static } from 'typebox'
 import { SigningError } from '../errors.ts'
 import { abortSignal } from '../http/abort.ts'
 import { callerOf } from '../http/authenticate.ts'
+import { withLive, type Beside } from '../http/live.ts'
 import { allowTime } from '../http/patience.ts'
 import { answer, problemResponses, type App } from '../http/route.ts'
 import { OCTET_STREAM, UPLOAD_BODY, uploadOf, VerifyUploadQuery } from '../http/upload.ts'
@@ -11,7 +12,7 @@ import { refTo } from '../schemas/reference.ts'
 import { Verification, VerifyRequest, type GivenSignature } from '../schemas/verify.ts'
 
 /** `POST /verify`: says whether a signature is valid, and if not, why. */
-export function verifyRoute(app: App, deps: VerifyUploadDeps & Readonly<{ stop: AbortSignal }>): void {
+export function verifyRoute(app: App, deps: Beside<VerifyUploadDeps> & Readonly<{ stop: AbortSignal }>): void {
   const schema = {
     operationId: 'verify',
     tags: ['signing'],
@@ -31,9 +32,9 @@ export function verifyRoute(app: App, deps: VerifyUploadDeps & Readonly<{ stop: 
   app.post('/verify', { schema, config: { operation: 'verify' } }, async (request, reply) => {
     const upload = uploadOf(request)
     const signal = abortSignal(reply, deps.stop)
-    if (upload === undefined) return await verify(deps, callerOf(request), request.body as VerifyRequest, signal)
+    if (upload === undefined) return await verify(withLive(deps, request), callerOf(request), request.body as VerifyRequest, signal)
     allowTime(reply)
-    return await verifyUpload(deps, callerOf(request), { ...upload, ...givenIn(request.query) }, signal)
+    return await verifyUpload(withLive(deps, request), callerOf(request), { ...upload, ...givenIn(request.query) }, signal)
   })
 }
 

@@ -83,6 +83,8 @@ export const Key = Type.Object(
     notAfter: Type.Optional(time('When it stops signing.')),
     certificateNotAfter: Type.Optional(time('When its certificate ends, where it has one; that stops nothing.')),
     successor: Type.Optional(refTo(Keyid)),
+    revokedAt: Type.Optional(time('Since when it is revoked.')),
+    revocationReason: Type.Optional(Type.String({ description: 'Why it is revoked.' })),
     acceptedBy: refTo(AcceptedBy),
   },
   {

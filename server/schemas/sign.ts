@@ -67,12 +67,23 @@ export const SignBatchRequest = Type.Object(
 )
 export type SignBatchRequest = Static<typeof SignBatchRequest>
 
+export const SignAgainRequest = Type.Object(
+  { id: Type.String({ format: 'uuid', description: 'A signature of the catalogue that this client may see.' }), keyid: Type.Optional(refTo(Keyid)) },
+  {
+    $id: 'SignAgainRequest',
+    additionalProperties: false,
+    description: 'What an earlier signature covers, to be signed once more with another key: the file that it was made for, where the server has it and its bytes are the same as then.',
+    examples: [{ id: '0199c1f4-5f0e-4d1a-9c53-5d3c1b7a9e21', keyid: '1002' }],
+  },
+)
+export type SignAgainRequest = Static<typeof SignAgainRequest>
+
 /** The bodies of `POST /sign` in JSON; the member of `x-chosen-by` at the same place tells which is meant. */
-export const SignRequest = Type.Unsafe<SignPathRequest | SignDigestRequest | SignBatchRequest>({
+export const SignRequest = Type.Unsafe<SignPathRequest | SignDigestRequest | SignBatchRequest | SignAgainRequest>({
   $id: 'SignRequest',
-  anyOf: [refTo(SignPathRequest), refTo(SignDigestRequest), refTo(SignBatchRequest)],
-  'x-chosen-by': ['path', 'digest', 'items'],
-  description: 'What to sign: by `path`, by `digest`, or many `items` by their digests.',
+  anyOf: [refTo(SignPathRequest), refTo(SignDigestRequest), refTo(SignBatchRequest), refTo(SignAgainRequest)],
+  'x-chosen-by': ['path', 'digest', 'items', 'id'],
+  description: 'What to sign: by `path`, by `digest`, many `items` by their digests, or again what the signature `id` covers.',
 })
 export type SignRequest = Static<typeof SignRequest>
 

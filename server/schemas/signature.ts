@@ -39,22 +39,36 @@ export const exampleSignature = {
   receipt: exampleReceipt,
 } as const
 
+export const KeyRevocation = Type.Object(
+  { at: Type.Optional(Type.String({ format: 'date-time', description: 'Since when, where the configuration says so.' })), reason: Type.Optional(Type.String({ description: 'Why, where the configuration says so.' })) },
+  { $id: 'KeyRevocation', additionalProperties: false, description: 'The key is revoked: nothing that it signed is valid any more.', examples: [{ at: '2026-11-24T09:15:00.000Z', reason: 'key compromise' }] },
+)
+
+const members = {
+  id: Type.String({ format: 'uuid', description: 'Identifier in the catalogue.' }),
+  filename: Type.String({ description: 'Base name of the file. In the catalogue and the log that of the file for which it was made, where the same content has several names.' }),
+  format: refTo(Format),
+  source: Type.Enum(['path', 'upload', 'digest'], { type: 'string', description: 'How the content came. `digest`: the server never saw the content, and format and records are what the client said.' }),
+  sha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the signed bytes, hexadecimal: the whole file, without a Digital Signature Block at its end.' }),
+  sizeBytes: Type.Integer({ minimum: 0, description: 'How many bytes are signed.' }),
+  keyid: refTo(Keyid),
+  algorithm: refTo(SigningAlgorithm),
+  covers: Type.Enum(['file', 'unverified'], { type: 'string', description: '`file`: verified over the whole file. `unverified`: see the key.' }),
+  signature: Type.String({ description: 'The signature in standard base64 with padding.' }),
+  signedAt: Type.String({ format: 'date-time', description: 'When it was signed, RFC 3339 in UTC.' }),
+  replayed: Type.Boolean({ description: 'True when an earlier request already made this signature: the same content is signed once by a key, unless `force` asks for more.' }),
+  records: Type.Array(refTo(SignatureRecord), { description: 'One record per fileset, in the order of `lpp_name`; none for what is no installp package.' }),
+  receipt: refTo(Receipt),
+  keyRevoked: Type.Optional(refTo(KeyRevocation)),
+}
+
+/** A signature without those that other keys made beside it. */
+export type OneSignature = Static<ReturnType<typeof Type.Object<typeof members>>>
+
 export const Signature = Type.Object(
   {
-    id: Type.String({ format: 'uuid', description: 'Identifier in the catalogue.' }),
-    filename: Type.String({ description: 'Base name of the file. In the catalogue and the log that of the file for which it was made, where the same content has several names.' }),
-    format: refTo(Format),
-    source: Type.Enum(['path', 'upload', 'digest'], { type: 'string', description: 'How the content came. `digest`: the server never saw the content, and format and records are what the client said.' }),
-    sha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the signed bytes, hexadecimal: the whole file, without a Digital Signature Block at its end.' }),
-    sizeBytes: Type.Integer({ minimum: 0, description: 'How many bytes are signed.' }),
-    keyid: refTo(Keyid),
-    algorithm: refTo(SigningAlgorithm),
-    covers: Type.Enum(['file', 'unverified'], { type: 'string', description: '`file`: verified over the whole file. `unverified`: see the key.' }),
-    signature: Type.String({ description: 'The signature in standard base64 with padding.' }),
-    signedAt: Type.String({ format: 'date-time', description: 'When it was signed, RFC 3339 in UTC.' }),
-    replayed: Type.Boolean({ description: 'True when an earlier request already made this signature: the same content is signed once by a key, unless `force` asks for more.' }),
-    records: Type.Array(refTo(SignatureRecord), { description: 'One record per fileset, in the order of `lpp_name`; none for what is no installp package.' }),
-    receipt: refTo(Receipt),
+    ...members,
+    also: Type.Optional(Type.Array(Type.Unsafe<OneSignature>({ $ref: 'Signature#' }), { description: 'The signatures over the same that other keys made with it, in a key overlap: a key that is `retiring` and its successor both sign, for a client that may use both. None of them has an `also` of its own, and the catalogue has each by itself.' })),
   },
   { $id: 'Signature', additionalProperties: false, description: 'A signature that was verified and recorded.', examples: [exampleSignature] },
 )

@@ -12,7 +12,7 @@ import { readSignatureOutput } from './signature-output.ts'
 import type { Made, OpenedSigner, Signable } from './signer.ts'
 import type { Spawner } from './spawn.ts'
 import type { RunResult } from './spawn-protocol.ts'
-import { createTurns } from './turns.ts'
+import { createTurns } from '../threads/turns.ts'
 
 /** What the wrapped command is made of. `environment` is the server's own, of which {@link INHERITED} reaches the command. */
 export type CommandSignerOptions = Readonly<{
@@ -45,7 +45,7 @@ const OUTPUT = 'output.signature-file'
  * `STORAGE_FULL`, `SHUTTING_DOWN`. What the command printed is in `facts`, for the log alone.
  */
 export function createCommandSigner({ config, spawner, copier, environment }: CommandSignerOptions): OpenedSigner {
-  const turns = createTurns(config)
+  const turns = createTurns({ ...config, busy: { code: 'SIGNER_BUSY', message: 'too many packages wait for the signing command' } })
   const { timeoutMs, outputBytes, workDir = tmpdir() } = config
   const commandEnvironment = { ...inherit(environment), ...config.environment }
   const [name, ...parameters] = config.command as [string, ...string[]]
@@ -63,7 +63,7 @@ export function createCommandSigner({ config, spawner, copier, environment }: Co
     return readSignatureOutput(output, { outputBytes, signatureBytes: key.signatureBytes, facts: printed(result) })
   }
   async function signInTurn(request: Request): Promise<SignatureRecord[]> {
-    const release = await turns.take(request.signal)
+    const release = await turns.take({ signal: request.signal })
     try {
       return await inRunFolder(workDir, (folder) => signInFolder(folder, request))
     } finally {

@@ -1,10 +1,11 @@
 import type { Kysely } from 'kysely'
 import type { SkipReason, Warning } from '../schemas/sign.ts'
+import type { Signature } from '../schemas/signature.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { LogIdentity } from './head.ts'
 import type { Ledger } from './ledger.ts'
 import { readSignaturesById } from './signatures.ts'
-import type { AnswerHead, AnswerItem, Asked, Asking, ReadItem } from './store.ts'
+import type { AnswerHead, AnsweredAlso, AnswerItem, Asked, Asking, ReadItem } from './store.ts'
 import type { AnswerItemRow, AnswerRow, StoreTables } from './tables.ts'
 
 /** How long a request that was begun belongs to its attempt without a sign of life, and how often that gives one. */
@@ -83,16 +84,34 @@ export async function readItems(db: Kysely<StoreTables>, { asked: { client, key 
     .orderBy('position')
     .limit(ITEMS_PER_READ)
     .execute()
-  const signatures = await readSignaturesById(db, rows.flatMap(({ kind, signature_id }) => (kind === 'signed' ? [signature_id] : [])), identity)
+  const signatures = await readSignaturesById(db, rows.flatMap(signatureIdsIn), identity)
   return rows.map((row): ReadItem => {
     const { listed } = row
     const name = JSON.parse(row.name) as string
     if (row.kind === 'failed') return { name, listed, kind: 'failed', code: row.code as ErrorCode, detail: JSON.parse(row.detail) as string }
     if (row.kind === 'skipped') return { name, listed, kind: 'skipped', reason: row.code as SkipReason }
-    const signature = signatures.get(row.signature_id)?.signature
-    if (signature === undefined) throw new TypeError('an answer names a signature that is gone')
-    return { name, listed, kind: 'signed', signature: { ...signature, filename: JSON.parse(row.detail) as string, replayed: row.replayed === 1 } }
+    const { filename, also } = signedDetail(row.detail)
+    const find = ({ signatureId, replayed }: AnsweredAlso): Signature => {
+      const found = signatures.get(signatureId)
+      if (found === undefined) throw new TypeError('an answer names a signature that is gone')
+      return { ...found.signature, filename, replayed }
+    }
+    const signature = find({ signatureId: row.signature_id, replayed: row.replayed === 1 })
+    return { name, listed, kind: 'signed', signature: also === undefined ? signature : { ...signature, also: also.map(find) } }
   })
+}
+
+/** What the detail of a signed item says: its file name, and what else was signed with it in an overlap. */
+type SignedDetail = Readonly<{ filename: string; also?: readonly AnsweredAlso[] }>
+
+/** A name alone, as every item had it once, or a {@link SignedDetail}; JSON of either. */
+function signedDetail(text: string): SignedDetail {
+  const detail = JSON.parse(text) as string | SignedDetail
+  return typeof detail === 'string' ? { filename: detail } : detail
+}
+
+function signatureIdsIn({ kind, signature_id, detail }: AnswerItemRow): readonly string[] {
+  return kind === 'signed' ? [signature_id, ...(signedDetail(detail).also ?? []).map(({ signatureId }) => signatureId)] : []
 }
 
 async function readRow(db: Kysely<StoreTables>, { client, key }: Pick<Asked, 'client' | 'key'>): Promise<AnswerRow | undefined> {
@@ -120,7 +139,7 @@ function itemRow(place: Pick<AnswerItemRow, 'client' | 'idempotency_key' | 'posi
   const common = { ...place, listed, name: JSON.stringify(name), kind, signature_id: '', replayed: 0, code: '', detail: '' }
   switch (item.kind) {
     case 'signed':
-      return { ...common, signature_id: item.signatureId, replayed: item.replayed ? 1 : 0, detail: JSON.stringify(item.filename) }
+      return { ...common, signature_id: item.signatureId, replayed: item.replayed ? 1 : 0, detail: JSON.stringify(item.also === undefined ? item.filename : { filename: item.filename, also: item.also }) }
     case 'failed':
       return { ...common, code: item.code, detail: JSON.stringify(item.detail) }
     case 'skipped':

@@ -1,11 +1,11 @@
 import type { LogAudit } from '../schemas/log.ts'
 import type { Signature } from '../schemas/signature.ts'
 import type { TilePosition } from '../../formats/index.ts'
-import type { Asked, Asking, Catalogued, Level, ReadItem, Search, SignedFile, Subject } from './store.ts'
+import type { Asked, Asking, Catalogued, Level, ReadItem, Search, SignedFile, Spent, Subject } from './store.ts'
 import type { Write } from './transaction.ts'
 
 /** What the catalogue knows of a subject, and whether it must be written down that the recipient gets it (`unhanded`). */
-export type Looked = Readonly<{ kind: 'signed'; signature: Signature; client: string; unhanded: boolean } | { kind: 'taken'; level: Level; earlier: string }>
+export type Looked = Readonly<{ kind: 'signed'; signature: Signature; client: string; unhanded: boolean } | { kind: 'taken'; level: Level; earlier: string } | Spent>
 
 /** What became of a write of kind `record`: see {@link Looked} for what stood in its way. */
 export type Recorded = Readonly<{ kind: 'recorded'; signature: Signature }> | Looked
@@ -21,6 +21,7 @@ export interface Database {
    */
   write(writes: readonly Write[]): Promise<readonly unknown[]>
   lookUp(subjects: readonly Subject[]): Promise<readonly (Looked | undefined)[]>
+  countOf(client: string, most: number): Promise<number>
   get(id: string): Promise<Catalogued | undefined>
   wasHandedTo(id: string, client: string): Promise<boolean>
   findByDigest(sha256: string): Promise<readonly Catalogued[]>

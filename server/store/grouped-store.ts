@@ -57,6 +57,10 @@ class GroupedStore implements Store {
     return recorded
   }
 
+  countOf(client: string, most: number): Promise<number> {
+    return this.#guarded(UNREADABLE, async () => await this.#database.countOf(client, most))
+  }
+
   get(id: string): ReturnType<Store['get']> {
     return this.#guarded(UNREADABLE, async () => await this.#database.get(id))
   }
@@ -158,7 +162,7 @@ class GroupedStore implements Store {
 
   /** What a recipient is given it may see from now on; that is written down where it is not already. */
   async #hand(looked: Looked, recipient: Recipient): Promise<Known> {
-    if (looked.kind === 'taken') return looked
+    if (looked.kind !== 'signed') return looked
     const { signature, client, unhanded } = looked
     if (unhanded) await this.#write({ kind: 'hand', id: signature.id, recipient, isOwn: client === recipient.client })
     return { kind: 'signed', signature }

@@ -3,7 +3,7 @@ import { FormatError, formatProof, inclusionNodes, inclusionProof, tileInTree, t
 import { peekAnswer, readItems } from './answers.ts'
 import { auditTables } from './audit.ts'
 import type { Database, Looked } from './database.ts'
-import { obstacleOf, readPast, type Obstacle } from './guard.ts'
+import { countSignatures, obstacleOf, readPast, type Obstacle } from './guard.ts'
 import { checkpointOf, rangeOf, readHead } from './head.ts'
 import { searchSignatures } from './search.ts'
 import { isOfFile, readSignatures, readSignaturesById } from './signatures.ts'
@@ -27,6 +27,7 @@ export function createLocalDatabase(deps: WriteDeps): Database {
       const past = await readPast(db, subjects)
       return await look(deps, subjects.map((subject) => ({ obstacle: obstacleOf(subject, past), recipient: subject.recipient })))
     },
+    countOf: async (client, most) => await countSignatures(db, client, most),
     get: async (id) => (await signaturesOf(await db.selectFrom('signatures').selectAll().where('id', '=', id).execute()))[0],
     wasHandedTo: async (id, client) => (await db.selectFrom('handed').select('client').where('signature_id', '=', id).where('client', '=', client).executeTakeFirst()) !== undefined,
     findByDigest: async (sha256) =>

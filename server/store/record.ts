@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer'
 import { signatureEntry } from '../../formats/index.ts'
 import type { Receipt } from '../schemas/receipt.ts'
 import type { Signature } from '../schemas/signature.ts'
-import { levelChanges, obstacleOf, readPast, takenLevel, type Obstacle } from './guard.ts'
+import { countMade, levelChanges, obstacleOf, readPast, takenLevel, type Obstacle } from './guard.ts'
 import type { Leaves } from './leaves.ts'
 import type { Ledger } from './ledger.ts'
 import { recordRows, signatureRow, wholeMs } from './signatures.ts'
@@ -39,6 +39,7 @@ export async function recordAll(ledger: Ledger, leaves: Leaves, recordings: read
     for (const row of replaced) levels.set(row.level, { row, isNew: levels.get(row.level)?.isNew ?? false })
     for (const row of [...added, ...replaced]) past.levels.set(row.level, row)
     past.artefacts.set(subject.artefact, signature.id)
+    countMade(subject, past)
     return { recording, leafIndex }
   })
   return {
@@ -78,13 +79,7 @@ export async function writeLatest(ledger: Ledger, files: readonly Readonly<{ fil
     rows.set(JSON.stringify([root, relativePath]), { root, relative_path: relativePath, size_bytes: sizeBytes, modified_at_ms: wholeMs(modifiedAtMs), signature_id: id })
   }
   for (const [root, group] of Map.groupBy(rows.values(), (row) => row.root)) {
-    const there = await ledger.transaction
-      .selectFrom('latest_signatures')
-      .select('relative_path')
-      .where('root', '=', root)
-      .where('relative_path', 'in', group.map((row) => row.relative_path))
-      .execute()
-    for (const { relative_path } of there) await ledger.remove('latest_signatures', { root, relative_path })
+    await ledger.remove('latest_signatures', { root, relative_path: group.map((row) => row.relative_path) })
     await ledger.insert('latest_signatures', group)
   }
 }

@@ -5,6 +5,7 @@ import type { Signature } from '../schemas/signature.ts'
 import { checkpointOf, type LogIdentity } from './head.ts'
 import { receiptOf } from './leaves.ts'
 import { readNodes } from './tiles.ts'
+import { padded } from './padded.ts'
 import type { Catalogued, SignedFile, Subject, Unrecorded } from './store.ts'
 import type { LatestSignatureRow, SignatureRecordRow, SignatureRow, StoreTables } from './tables.ts'
 
@@ -57,12 +58,16 @@ export async function readSignatures(db: Kysely<StoreTables>, rows: readonly Sig
   if (rows.length === 0) return []
   const records = await readRecords(db, rows)
   const receipts = await readReceipts(db, rows, identity)
-  return rows.map((row) => ({ client: row.client, signature: toSignature(row, records.get(row.id) ?? [], receipts.get(row.leaf_index) as Receipt) }))
+  return rows.map((row) => ({
+    client: row.client,
+    signature: toSignature(row, records.get(row.id) ?? [], receipts.get(row.leaf_index) as Receipt),
+    ...(row.root === '' ? {} : { place: { root: row.root, relativePath: row.relative_path } }),
+  }))
 }
 
 /** Returns the signatures with these ids, as far as they are there, by id; an id may be named more than once. */
 export async function readSignaturesById(db: Kysely<StoreTables>, ids: readonly string[], identity: LogIdentity): Promise<ReadonlyMap<string, Catalogued>> {
-  const rows = ids.length === 0 ? [] : await db.selectFrom('signatures').selectAll().where('id', 'in', [...new Set(ids)]).execute()
+  const rows = ids.length === 0 ? [] : await db.selectFrom('signatures').selectAll().where('id', 'in', padded([...new Set(ids)])).execute()
   return new Map((await readSignatures(db, rows, identity)).map((one) => [one.signature.id, one]))
 }
 

@@ -60,7 +60,10 @@ export async function createSqliteEngine(database: DatabaseSync, patienceMs: num
   const db = new Kysely<StoreTables>({ dialect: sqliteDialect(database) })
   await refuseForeignSchema(db)
   await switchToWal(database, patienceMs)
-  database.exec('pragma synchronous = full')
+  // In memory: what a statement would undo of itself, which is gone with it in any case, and otherwise costs a third of an insert.
+  database.exec('pragma synchronous = full; pragma temp_store = memory')
+  // 16 MB of log instead of 4: the same pages of an index are written back once instead of four times.
+  database.exec('pragma wal_autocheckpoint = 4000')
   await bringUpToDate(db)
   return {
     db,

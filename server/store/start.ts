@@ -3,7 +3,7 @@ import { parseEntry, type LogEntry } from '../../formats/index.ts'
 import type { Started } from './store.ts'
 import type { StoreTables } from './tables.ts'
 
-/** Returns what a server that starts has to say in the log: that it starts, and its configuration and keys where the log says otherwise. */
+/** Returns what a server that starts, or takes another configuration up, has to say in the log: that it starts, where it does, and its configuration and keys where the log says otherwise. */
 export async function startEntries(db: Kysely<StoreTables>, { at, version, configurationSha256, keys }: Started): Promise<LogEntry[]> {
   const logged = await readLogged(db)
   const changed = [...keys].flatMap(([keyid, spkiSha256]): LogEntry[] => {
@@ -13,20 +13,26 @@ export async function startEntries(db: Kysely<StoreTables>, { at, version, confi
   })
   const removed = [...logged.keys].filter(([keyid]) => !keys.has(keyid)).map(([keyid, spkiSha256]): LogEntry => ({ kind: 'key', at, keyid, change: 'removed', spkiSha256 }))
   const configuration: LogEntry[] = logged.configurationSha256 === configurationSha256 ? [] : [{ kind: 'configuration', at, sha256: configurationSha256 }]
-  return [{ kind: 'start', at, version }, ...configuration, ...removed, ...changed]
+  return [...(version === undefined ? [] : [{ kind: 'start', at, version } as const]), ...configuration, ...removed, ...changed]
 }
 
 type Logged = Readonly<{ keys: ReadonlyMap<string, string>; configurationSha256: string | undefined }>
 
 async function readLogged(db: Kysely<StoreTables>): Promise<Logged> {
   // Literals, in the words of the index of these few entries: with parameters no engine can tell that it may use it.
-  const rows = await db.selectFrom('log_leaves').select('entry').where('kind', 'in', [sql.lit('key'), sql.lit('configuration')]).orderBy('leaf_index').execute()
+  const few = db.selectFrom('log_leaves').select('entry').where('kind', 'in', [sql.lit('key'), sql.lit('configuration')])
+  const ofKeys = await few.where('kind', '=', sql.lit('key')).orderBy('leaf_index').execute()
+  // One for each configuration that ever was; the last alone counts.
+  const [ofConfiguration] = await few.where('kind', '=', sql.lit('configuration')).orderBy('leaf_index', 'desc').limit(1).execute()
   const keys = new Map<string, string>()
-  let configurationSha256: string | undefined
-  for (const entry of rows.map((row) => parseEntry(Buffer.from(row.entry)))) {
-    if (entry.kind === 'configuration') configurationSha256 = entry.sha256
-    else if (entry.kind === 'key' && entry.change === 'removed') keys.delete(entry.keyid)
+  for (const entry of ofKeys.map(parseRow)) {
+    if (entry.kind === 'key' && entry.change === 'removed') keys.delete(entry.keyid)
     else if (entry.kind === 'key') keys.set(entry.keyid, entry.spkiSha256)
   }
-  return { keys, configurationSha256 }
+  const configuration = ofConfiguration === undefined ? undefined : parseRow(ofConfiguration)
+  return { keys, configurationSha256: configuration?.kind === 'configuration' ? configuration.sha256 : undefined }
+}
+
+function parseRow({ entry }: Readonly<{ entry: string }>): LogEntry {
+  return parseEntry(Buffer.from(entry))
 }

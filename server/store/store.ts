@@ -17,18 +17,24 @@ export type Level = Readonly<{ package: string; fileset: string; vrmf: string; f
 /**
  * What is about to be signed, as the catalogue tells it from everything else. `artefact` stands for the content, the key and what the
  * records are about; the same artefact is signed once. `force` asks for another signature all the same, `resign` for other content
- * (`sha256`) under the levels.
+ * (`sha256`) under the levels. `maxSignatures` is how many signatures may be made for the recipient in all, where that is limited.
  */
-export type Subject = Readonly<{ artefact: string; sha256: string; levels: readonly Level[]; force: boolean; resign: boolean; recipient: Recipient }>
+export type Subject = Readonly<{ artefact: string; sha256: string; levels: readonly Level[]; force: boolean; resign: boolean; maxSignatures?: number; recipient: Recipient }>
 
 /** A signature that was made and verified and stands in no log yet. */
 export type Unrecorded = Omit<Signature, 'receipt' | 'replayed'>
 
-/** What the catalogue knows of a subject: `signed`, the signature that it has for it; `taken`, a level that was signed with other content, and by which signature (UUID). */
-export type Known = Readonly<{ kind: 'signed'; signature: Signature } | { kind: 'taken'; level: Level; earlier: string }>
+/** So many signatures were made for a client, and it may have no more than `maxSignatures`. */
+export type Spent = Readonly<{ kind: 'spent'; count: number; maxSignatures: number }>
 
-/** A signature of the catalogue and the name of the client it was made for. */
-export type Catalogued = Readonly<{ signature: Signature; client: string }>
+/**
+ * What the catalogue knows of a subject: `signed`, the signature that it has for it; `taken`, a level that was signed with other content, and
+ * by which signature (UUID); `spent`, that its recipient may have none made any more.
+ */
+export type Known = Readonly<{ kind: 'signed'; signature: Signature } | { kind: 'taken'; level: Level; earlier: string } | Spent>
+
+/** A signature of the catalogue, the name of the client it was made for, and where its file lay then, when the server could read it itself. */
+export type Catalogued = Readonly<{ signature: Signature; client: string; place?: Pick<SignedFile, 'root' | 'relativePath'> }>
 
 /** Which signatures to find; every member that is there must fit. `visibleTo`: made for, or handed to, this client. Times are RFC 3339 in UTC. */
 export type Search = Readonly<{
@@ -57,10 +63,12 @@ export interface Catalogue {
   lookUp(subject: Subject): Promise<Known | undefined>
   /**
    * Records a signature durably in catalogue and log; when the promise resolves, both survive a power cut. The first commit wins: for the
-   * loser of a race the answer is `signed` with the signature of the winner, or `taken`, as of {@link lookUp}.
+   * loser of a race the answer is `signed` with the signature of the winner, `taken` or `spent`, as of {@link lookUp}.
    * @throws SigningError `STORE_FAILED`, `STORAGE_FULL`
    */
   record(subject: Subject, signature: Unrecorded): Promise<Readonly<{ kind: 'recorded'; signature: Signature }> | Known>
+  /** How many signatures were made for this client, counted up to `most`. @throws SigningError `STORE_FAILED` */
+  countOf(client: string, most: number): Promise<number>
   /** The signature with this id (UUID), or undefined. @throws SigningError `STORE_FAILED` */
   get(id: string): Promise<Catalogued | undefined>
   /** Whether the signature with this id was handed to this client, besides the one it was made for. @throws SigningError `STORE_FAILED` */
@@ -73,14 +81,14 @@ export interface Catalogue {
   signedAmong(root: string, files: readonly Omit<SignedFile, 'root'>[]): Promise<ReadonlySet<string>>
 }
 
-/** What a server that starts is: its version, its configuration, and the SHA-256 of the public keys by keyid. */
-export type Started = Readonly<{ at: string; version: string; configurationSha256: string; keys: ReadonlyMap<string, string> }>
+/** What a server that starts is: its version, its configuration, and the SHA-256 of the public keys by keyid. Without a version it runs already, and takes this configuration up. */
+export type Started = Readonly<{ at: string; version?: string; configurationSha256: string; keys: ReadonlyMap<string, string> }>
 
 /** The tamper-evident log. Everything that is read here was committed. All throw SigningError `STORE_FAILED`. */
 export interface TamperLog {
   /** Appends an entry durably. @throws SigningError also `STORAGE_FULL` */
   append(entry: LogEntry): Promise<void>
-  /** Appends that a server starts, and its configuration and keys as far as they are not what the log says already. @throws SigningError also `STORAGE_FULL` */
+  /** Appends that a server starts, where it does, and its configuration and keys as far as they are not what the log says already. @throws SigningError also `STORAGE_FULL` */
   begin(started: Started): Promise<void>
   /** The newest state of the log, signed: a signed note. */
   checkpoint(): Promise<string>
@@ -97,9 +105,12 @@ export interface TamperLog {
 /** Who asks, and for what: `key` is the Idempotency-Key, `fingerprint` stands for the request, `requestId` (UUID) for this attempt at it. */
 export type Asked = Readonly<{ client: string; key: string; fingerprint: string; requestId: string }>
 
+/** A signature that stood in the `also` of an answer. */
+export type AnsweredAlso = Readonly<{ signatureId: string; replayed: boolean }>
+
 /** What became of one name in an answer, in the order in which it was written. `listed` is its place in the listing. */
 export type AnswerItem = Readonly<{ name: string; listed: number }> &
-  (Readonly<{ kind: 'signed'; signatureId: string; filename: string; replayed: boolean }> | Readonly<{ kind: 'failed'; code: ErrorCode; detail: string }> | Readonly<{ kind: 'skipped'; reason: SkipReason }>)
+  (Readonly<{ kind: 'signed'; signatureId: string; filename: string; replayed: boolean; also?: readonly AnsweredAlso[] }> | Readonly<{ kind: 'failed'; code: ErrorCode; detail: string }> | Readonly<{ kind: 'skipped'; reason: SkipReason }>)
 
 /** What an answer was, besides its items. A `problem` is an answer of one failed item. */
 export type AnswerHead = Readonly<{ kind: 'file' | 'directory' | 'batch' | 'problem'; path: string; warnings: readonly Warning[] }>

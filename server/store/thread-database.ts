@@ -26,6 +26,7 @@ export async function openThreadDatabase(data: DatabaseThreadData, { module = MO
   return {
     write: call('write'),
     lookUp: call('lookUp'),
+    countOf: call('countOf'),
     get: call('get'),
     wasHandedTo: call('wasHandedTo'),
     findByDigest: call('findByDigest'),
@@ -88,7 +89,7 @@ class DatabaseThread {
     if (performance.now() - this.#lastStart < RESTART_MS && this.#lastStart > 0) throw new SigningError('STORE_FAILED', 'the thread of the store ended and is not started again so soon')
     this.#lastStart = performance.now()
     // Without the flags of the process: what it was started with (--eval, --import) is not for every thread.
-    const worker = new Worker(this.#module, { workerData: this.#data, execArgv: [] })
+    const worker = new Worker(this.#module, { name: 'signing-store', workerData: this.#data, execArgv: [] })
     const waiting = new Map<number, Waiting>()
     const { promise: open, resolve, reject } = Promise.withResolvers<void>()
     const running: Running = { worker, open, waiting }

@@ -22,8 +22,9 @@ export class TaskThread {
   #hasLong = false
 
   constructor(module: URL, workerData: unknown, events: ThreadEvents) {
-    // Without the flags of the process: what it was started with (--eval, --import) is not for every thread.
-    this.#worker = new Worker(module, { workerData, execArgv: [] })
+    // Without the flags of the process: what it was started with (--eval, --import) is not for every thread. And a descriptor that it opens
+    // is closed by who asked for it: a thread that ends must not close what has that number by then.
+    this.#worker = new Worker(module, { name: 'signing-worker', workerData, execArgv: [], trackUnmanagedFds: false })
     let cause: unknown = 'the thread ended by itself'
     this.#worker.on('message', (replies: readonly TaskReply[]) => {
       for (const reply of replies) this.#settle(reply)
@@ -96,9 +97,10 @@ export class TaskThread {
 
   /** Fails what may have begun, which is the whole message that the thread was at; returns the others. */
   #bury(cause: unknown): readonly Job[] {
-    const [begun = [], ...untouched] = [...this.#messages, this.#outbox]
+    const [begun, ...untouched] = this.#messages
+    const unsent = this.#outbox
     this.#outbox = []
-    for (const { reject } of begun) reject(new SigningError('INTERNAL', 'a worker thread ended in the middle of its work', { cause }))
-    return untouched.flat()
+    for (const { reject } of begun ?? []) reject(new SigningError('INTERNAL', 'a worker thread ended in the middle of its work', { cause }))
+    return [...untouched.flat(), ...unsent]
   }
 }

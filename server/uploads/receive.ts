@@ -5,8 +5,11 @@ import type { Readable } from 'node:stream'
 import { SigningError } from '../errors.ts'
 import { arrival } from './arrival.ts'
 
-/** What is being sent: the body, its declared length, and the SHA-256 digests of it that were declared, 32 raw bytes each. */
-export type Sending = Readonly<{ body: Readable; declaredBytes?: number; digests: readonly Buffer[] }>
+/**
+ * What is being sent: the body, its declared length, and the SHA-256 digests of it that were declared, 32 raw bytes each. `maxFileBytes` is
+ * how much its client may send, where that is limited; `arrived` is told of the bytes as they come.
+ */
+export type Sending = Readonly<{ body: Readable; declaredBytes?: number; digests: readonly Buffer[]; maxFileBytes?: number; arrived?: ((bytes: number) => void) | undefined }>
 
 /** A file that arrived whole. It has no name any more: when its handle is closed it is gone. */
 export type Received = Readonly<{ handle: FileHandle; fileBytes: number; sha256: Buffer }>
@@ -30,13 +33,14 @@ export function createReceiver({ directory, maxFileBytes, maxUploads, stallMs }:
   let underWay = 0
   return {
     receive: async (sending, signal, use) => {
-      if ((sending.declaredBytes ?? 0) > maxFileBytes) throw tooLarge(maxFileBytes)
+      const size = sizeLimit(sending, maxFileBytes)
+      size.check(sending.declaredBytes ?? 0)
       if (underWay >= maxUploads) throw new SigningError('SERVER_BUSY', `${maxUploads} uploads are under way, the limit limits.uploads`)
       underWay += 1
       try {
         const handle = await openNameless(directory)
         try {
-          const { fileBytes, sha256 } = await store(handle, sending.body, { maxFileBytes, stallMs, signal })
+          const { fileBytes, sha256 } = await store(handle, sending, { size, stallMs, signal })
           if (sending.digests.some((digest) => !digest.equals(sha256))) throw new SigningError('DIGEST_MISMATCH', 'what arrived does not have the digest that was declared')
           return await use({ handle, fileBytes, sha256 })
         } finally {
@@ -49,16 +53,17 @@ export function createReceiver({ directory, maxFileBytes, maxUploads, stallMs }:
   }
 }
 
-type Bounds = Readonly<{ maxFileBytes: number; stallMs: number; signal: AbortSignal }>
+type Bounds = Readonly<{ size: SizeLimit; stallMs: number; signal: AbortSignal }>
 
-async function store(handle: FileHandle, body: Readable, { maxFileBytes, stallMs, signal }: Bounds): Promise<Omit<Received, 'handle'>> {
+async function store(handle: FileHandle, { body, arrived }: Sending, { size, stallMs, signal }: Bounds): Promise<Omit<Received, 'handle'>> {
   signal.throwIfAborted()
   const hash = createHash('sha256')
   let fileBytes = 0
   await arrival(body, { stallMs, signal }, async (chunks) => {
     const sizeBytes = chunks.reduce((sum, { length }) => sum + length, 0)
     fileBytes += sizeBytes
-    if (fileBytes > maxFileBytes) throw tooLarge(maxFileBytes)
+    arrived?.(sizeBytes)
+    size.check(fileBytes)
     const written = write(handle, chunks, sizeBytes)
     // While a thread of libuv writes.
     for (const chunk of chunks) hash.update(chunk)
@@ -101,6 +106,15 @@ function writeFault(cause: unknown): SigningError {
   return new SigningError('INTERNAL', 'the upload could not be written', { cause })
 }
 
-function tooLarge(maxFileBytes: number): SigningError {
-  return new SigningError('FILE_TOO_LARGE', `the file is larger than ${maxFileBytes} bytes, the limit limits.fileBytes`)
+type SizeLimit = Readonly<{ check: (fileBytes: number) => void }>
+
+/** The smaller one of the limits of the server and of the client. */
+function sizeLimit({ maxFileBytes: ofClient = Number.POSITIVE_INFINITY }: Sending, ofServer: number): SizeLimit {
+  const limit = ofClient < ofServer ? `maxFileBytes of this client is ${ofClient}` : `limits.fileBytes is ${ofServer}`
+  const most = Math.min(ofClient, ofServer)
+  return {
+    check: (fileBytes) => {
+      if (fileBytes > most) throw new SigningError('FILE_TOO_LARGE', `the file is larger than it may be; ${limit}`)
+    },
+  }
 }

@@ -213,6 +213,7 @@ void t.test('proofs and receipts are verified offline, whatever file they come i
     'events.ndjson': lines([{ event: 'listing', files: [] }, { event: 'signature', name: 'sub/y.bff', signature }, { event: 'end' }]),
     'report.ndjson': lines([...log.found, { report: { signatures: log.found.length } }]),
     'found.ndjson': lines(log.found).trimEnd(),
+    'overlap.json': JSON.stringify({ path: '/p', files: [], signatures: { 'x.bff': { ...signature, also: [log.found[3]!.signature, { ...signature, sha256: '00'.repeat(32) }] } } }),
   })
   const run = async (...args: readonly string[]) => await sign(['log', 'verify', '--log-key', 'log.pub', ...args], { cwd: here })
   const proven = `signed 2026-11-24T09:15:00.000Z for bot with key 1001, Pkg7.bff, sha256 ${signature.sha256}, entry 7 of 9 in ${ORIGIN}\n`
@@ -220,6 +221,7 @@ void t.test('proofs and receipts are verified offline, whatever file they come i
   for (const [file, name] of [['answer.json', 'x.bff'], ['batch.json', 'y.bff'], ['events.ndjson', 'sub/y.bff']] as const) {
     t.strictSame(await run(file), { status: 0, stdout: `${name}: proven ${proven}`, stderr: '' }, file)
   }
+  t.match(await run('overlap.json'), { status: 1, stdout: /^x\.bff: proven .*\nx\.bff: proven .*\nx\.bff: not proven LOG_ENTRY_DIFFERS / })
   t.match(await run('a.tlog-proof'), { status: 0, stdout: /^a\.tlog-proof: proven signed [^\n]*, entry 3 of 12 in signing\.example\/log\n$/ })
   t.match(await run('list.json', 'report.ndjson', 'found.ndjson'), { status: 0, stderr: 'proven 24 of 24\n' })
   t.match(await run('*.ndjson'), { status: 0, stderr: 'proven 23 of 23\n' }, 'patterns are expanded')
@@ -239,6 +241,7 @@ void t.test('what proves nothing is 1, and it is said why', async (t) => {
     ['stranger.ndjson', lines([{ client: `not-${client}`, signature }]), 'Pkg7.bff: not proven LOG_ENTRY_DIFFERS the entry in the log is another one in client\n'],
     ['old.json', JSON.stringify({ signatures: { 'Pkg7.bff': without } }), 'Pkg7.bff: not proven NO_RECEIPT the signature has no receipt\n'],
     ['odd.json', JSON.stringify({ signature: { filename: 'x', receipt: { entry: '', checkpoint: '', path: [1] } } }), 'x: not proven NO_RECEIPT the signature has no receipt\n'],
+    ['null.json', '{"signatures":{"x":null}}', 'x: not proven NO_RECEIPT the signature has no receipt\n'],
     ['empty.json', '{}', 'empty.json: not proven NO_RECEIPT there is no signature in it\n'],
     ['nothing', '', 'nothing: not proven NO_RECEIPT there is no signature in it\n'],
     ['text', 'hello\n', 'text: not proven NOT_UNDERSTOOD it is neither a proof of a log nor JSON\n'],

@@ -17,7 +17,8 @@ import { answerJson, answerProblem, problem, scriptedServer } from '../sdk/scrip
 import { answerEvents, capture, flagsFor, MAIN, sign, signature, type Said } from './harness.ts'
 
 const KEY = { keyid: '1001', kind: 'file', algorithm: 'rsa-2048-sha256', covers: 'file', publicKeyPem: '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n', spkiSha256: 'ab'.repeat(32) }
-const WHOAMI = { name: 'release-bot', sans: ['URI:urn:example:release-bot'], spkiSha256: 'cd'.repeat(32), notAfter: '2028-02-27T09:00:00.000Z', allow: ['sign', 'listFiles'], keys: ['1001'], roots: ['nim'] }
+const WHOAMI = { name: 'release-bot', sans: ['URI:urn:example:release-bot'], spkiSha256: 'cd'.repeat(32), notAfter: '2028-02-27T09:00:00.000Z', allow: ['sign', 'listFiles'], keys: ['1001'], roots: ['nim'], digestOnly: false, resign: false, sees: 'own', limits: {}, left: {} }
+const BOXED = { ...WHOAMI, name: 'job', allow: [], roots: [], limits: { filesets: ['PkgA.rte', 'PkgA.*'], notAfter: '2026-12-01T00:00:00Z', windowSeconds: 60, requests: 20, maxSignatures: 3 }, left: { requests: 19, resetSeconds: 60, signatures: 2 } }
 const entry = (name: string) => ({ name, kind: 'file', sizeBytes: 3584, modifiedAt: '2026-11-24T09:00:00.000Z', format: 'installp', signed: true })
 
 /** Waits for a process and what it says. */
@@ -76,6 +77,30 @@ void t.test('a fault of usage is 2 and names itself', async (t) => {
   }
 })
 
+void t.test('`sign whoami` shows every limit of a client and what is left of it', async (t) => {
+  const server = await scriptedServer(t, (response) => answerJson(response, BOXED))
+  const ask = async (...args: string[]) => (await sign([...(await flagsFor(server)), 'whoami', ...args])).stdout
+  t.ok((await ask()).endsWith(`allow: -
+keys: 1001
+roots: -
+digestOnly: false
+resign: false
+sees: own
+limits:
+  filesets: PkgA.rte, PkgA.*
+  notAfter: 2026-12-01T00:00:00Z
+  windowSeconds: 60
+  requests: 20
+  maxSignatures: 3
+left:
+  requests: 19
+  resetSeconds: 60
+  signatures: 2
+`))
+  t.equal(await ask('--output', 'ndjson'), `${JSON.stringify(BOXED)}\n`, 'also with lists that are empty')
+  t.strictSame(JSON.parse(await ask('--output', 'json')), BOXED)
+})
+
 void t.test('the commands of the document call their operation and print its answer', async (t) => {
   const server = await scriptedServer(t, (response, { url }) => {
     if (url === '/whoami') return answerJson(response, WHOAMI)
@@ -90,7 +115,7 @@ void t.test('the commands of the document call their operation and print its ans
   const ask = async (...args: string[]) => await sign([...flags, ...args], { cwd: '/' })
   const pem = 'publicKeyPem:\n  -----BEGIN PUBLIC KEY-----\n  AAAA\n  -----END PUBLIC KEY-----\n'
   const key = `keyid: 1001\nkind: file\nalgorithm: rsa-2048-sha256\ncovers: file\n${pem}spkiSha256: ${'ab'.repeat(32)}\n`
-  t.strictSame(await ask('whoami'), { status: 0, stdout: `name: release-bot\nsans: URI:urn:example:release-bot\nspkiSha256: ${'cd'.repeat(32)}\nnotAfter: 2028-02-27T09:00:00.000Z\nallow: sign, listFiles\nkeys: 1001\nroots: nim\n`, stderr: `connected to localhost:${server.port}\nconnection ended\n` })
+  t.strictSame(await ask('whoami'), { status: 0, stdout: `name: release-bot\nsans: URI:urn:example:release-bot\nspkiSha256: ${'cd'.repeat(32)}\nnotAfter: 2028-02-27T09:00:00.000Z\nallow: sign, listFiles\nkeys: 1001\nroots: nim\ndigestOnly: false\nresign: false\nsees: own\nlimits: none\nleft: none\n`, stderr: `connected to localhost:${server.port}\nconnection ended\n` })
   t.equal((await ask('keys')).stdout, key)
   t.equal((await ask('keys', '1001')).stdout, key)
   t.equal((await ask('keys', '--output', 'ndjson')).stdout, `${JSON.stringify(KEY)}\n`)
@@ -245,7 +270,7 @@ void t.test('in a checkout what was compiled is kept beside the dependencies, an
 
 void t.test('docs/command-line.md has every command, flag, variable, setting and exit status, and no other', async (t) => {
   const page = readFileSync(new URL('../../docs/command-line.md', import.meta.url), 'utf8')
-  const words = ['files', 'verify', 'keys', 'signatures', 'export', 'whoami', 'inspect', 'detach-dsb', 'report', 'log checkpoint', 'log key', 'log audit', 'log verify', 'log tile']
+  const words = ['files', 'verify', 'keys', 'signatures', 'export', 'whoami', 'inspect', 'detach-dsb', 'report', 'resign', 'log checkpoint', 'log key', 'log audit', 'log verify', 'log tile']
   const helps = await Promise.all(['', ...words].map(async (word) => (await sign([...word.split(' ').filter(Boolean), '--help'])).stdout))
   const found = (pattern: RegExp, text: string) => [...new Set(Array.from(text.matchAll(pattern), ([, name = '']) => name))].sort()
   const flags = found(/^ {2}(?:-\w, )?(--[a-z-]+)/gm, helps.join('\n'))

@@ -128,6 +128,15 @@ void t.test('--output ndjson is the events as they come', async (t) => {
   t.equal(stdout, RUN.map((event) => `${JSON.stringify(event)}\n`).join(''))
 })
 
+void t.test('in a key overlap the records of both keys are printed', async (t) => {
+  const also = [signature({ keyid: '1002', records: [{ ...signature().records[0]!, keyid: '1002', signature: 'REVG' }] })]
+  const run = RUN.map((event) => (event.event === 'signature' && event.name.startsWith('PkgA') ? { ...event, signature: signature({ also }) } : event))
+  t.equal((await signAgainst(t, run, [DIR])).stdout, TEXT.replace(RECORD_A, `${RECORD_A}\nPkgA.1.0.0.0.bff: ${RECORD_A.replace('1001', '1002').replace('QUJD', 'REVG')}`))
+  const { stdout } = await signAgainst(t, run, [DIR, '--output', 'signature-file'])
+  t.strictSame(parseSignatureFile(stdout).map(({ keyid, fileset }) => [keyid, fileset]).slice(0, 2), [['1001', 'PkgA.rte'], ['1002', 'PkgA.rte']])
+  t.match(JSON.parse((await signAgainst(t, run, [DIR, '--output', 'json'])).stdout), { signatures: { 'PkgA.1.0.0.0.bff': { also: [{ keyid: '1002' }] } } })
+})
+
 void t.test('--output signature-file is a signature file that reads back', async (t) => {
   const { stdout } = await signAgainst(t, RUN, [DIR, '--output', 'signature-file'])
   t.equal(stdout, '#package:fileset:vrmf:ftype:keyid:timestamp:signature\nPkgA:PkgA.rte:1.0.0.0:I:1001:1375425475:QUJD\nPkgB:PkgB.rte:7.3.2.1:S:1001:1375425476:REVG\nPkgB:PkgB.msg.en_US:7.3.2.1:S:1001:1375425476:REVG\n')

@@ -68,3 +68,24 @@ async function furnish(folder: string, config: Record<string, unknown>): Promise
     await copyFile(join(folder, source), at(target))
   }
 }
+
+/** The titles of the tests in a file, as far as they stand in it as text. */
+function titlesIn(file: string): readonly string[] {
+  return [...readFileSync(file, 'utf8').matchAll(/\btest\(\s*(?:'((?:[^'\\]|\\.)*)'|`([^`]*)`)/g)].map(([, quoted, template]) => (quoted ?? template ?? '').replaceAll("\\'", "'"))
+}
+
+void test('SECURITY.md names for each threat tests that there are, by file and title', async (t) => {
+  const [, table = ''] = (await readFile('SECURITY.md', 'utf8')).split('### Threats, defences, tests')
+  const rows = table.split('\n').filter((line) => line.startsWith('| ') && !line.startsWith('| threat'))
+  t.ok(rows.length > 35, `${rows.length} threats`)
+  for (const row of rows) {
+    const [, threat = '', defence = '', tests = ''] = row.split(/ ?\| ?/)
+    t.ok(threat.length > 0 && defence.length > 0, row)
+    const named = tests.split('; [').map((entry) => /^\[?(tests\/[^\]]+)\]\(([^)]+)\) “([^”]{12,})”$/.exec(entry))
+    t.notOk(named.includes(null), `${threat}: each test is a link and a title`)
+    for (const [, file = '', target, title = ''] of named.filter((entry) => entry !== null)) {
+      t.equal(file, target)
+      t.ok(existsSync(file) && titlesIn(file).some((each) => each.includes(title)), `${file}: ${title}`)
+    }
+  }
+})

@@ -46,6 +46,8 @@ export type ServerOptions = Readonly<{
   /** Run as this user; for tests that run as root, to whom every file is readable. */
   uid?: number
   environment?: Readonly<Record<string, string>>
+  /** Options of node itself. */
+  nodeOptions?: readonly string[]
 }>
 
 const MAIN = fileURLToPath(new URL('../../server/main.ts', import.meta.url))
@@ -75,11 +77,11 @@ export async function startServer(t: Test, options: ServerOptions = {}): Promise
 }
 
 /** Runs `server/main.ts` with arguments. It ends with the test, whatever happens. */
-export function runServer(t: Test, args: readonly string[], { uid, environment }: Pick<ServerOptions, 'uid' | 'environment'> = {}): ServerProcess {
+export function runServer(t: Test, args: readonly string[], { uid, environment, nodeOptions = [] }: Pick<ServerOptions, 'uid' | 'environment' | 'nodeOptions'> = {}): ServerProcess {
   const env = { PATH: process.env['PATH'] ?? '', ...environment }
   // A clean environment: the loaders of the test runner, which it hands on to whatever node it sees started, have no place in a server whose
   // memory and speed are measured.
-  const clean = ['-i', ...Object.entries(env).map(([name, value]) => `${name}=${value}`), process.execPath, MAIN, ...args]
+  const clean = ['-i', ...Object.entries(env).map(([name, value]) => `${name}=${value}`), process.execPath, ...nodeOptions, MAIN, ...args]
   const child = spawn('env', clean, { stdio: ['ignore', 'pipe', 'pipe'], ...(uid === undefined ? {} : { uid, gid: uid }) })
   const exited = once(child, 'close').then(([code, signal]): Exit => ({ code, signal }))
   endWithTest(t, child, exited)

@@ -8,11 +8,11 @@ const metrics: AdminDeps['metrics'] = { text: async () => 'up 1\n', contentType:
 void t.test('GET /health/ready shows each check, and is 503 when one fails, hangs, or the server stops', async (t) => {
   let draining = false
   const checks = { store: async () => undefined, signer: async () => await Promise.reject(new SigningError('SIGNER_NOT_AVAILABLE', 'no', { path: '/srv/secret' })), key: async () => await Promise.reject(new Error('/srv/secret')), slow: async () => await new Promise<void>(() => undefined) }
-  const admin = buildAdmin({ metrics, probes: checks, draining: () => draining, probeMs: 20 })
+  const admin = buildAdmin({ metrics, probes: () => checks, draining: () => draining, probeMs: 20 })
   const ready = await admin.inject('/health/ready')
   t.equal(ready.statusCode, 503)
   t.strictSame(ready.json(), { status: 'not ready', checks: { store: 'ok', signer: 'SIGNER_NOT_AVAILABLE', key: 'INTERNAL', slow: 'TIMEOUT' } })
-  const healthy = buildAdmin({ metrics, probes: { store: checks.store }, draining: () => draining, probeMs: 1000 })
+  const healthy = buildAdmin({ metrics, probes: () => ({ store: checks.store }), draining: () => draining, probeMs: 1000 })
   t.match(await healthy.inject('/health/ready'), { statusCode: 200, payload: '{"status":"ready","checks":{"store":"ok"}}' })
   draining = true
   t.match(await healthy.inject('/health/ready'), { statusCode: 503, payload: '{"status":"draining","checks":{"store":"ok"}}' })
@@ -20,14 +20,14 @@ void t.test('GET /health/ready shows each check, and is 503 when one fails, hang
 })
 
 void t.test('the administration listener knows GET and three paths, and its faults say nothing', async (t) => {
-  const admin = buildAdmin({ metrics, probes: {}, draining: () => false, probeMs: 1000 })
+  const admin = buildAdmin({ metrics, probes: () => ({}), draining: () => false, probeMs: 1000 })
   t.match(await admin.inject('/metrics'), { statusCode: 200, payload: 'up 1\n', headers: { 'content-type': metrics.contentType } })
   for (const [method, url] of [['POST', '/metrics'], ['HEAD', '/health/live'], ['PUT', '/health/ready'], ['DELETE', '/metrics'], ['GET', '/'], ['GET', '/sign'], ['GET', '/metrics/']] as const) {
     t.match(await admin.inject({ method, url }), { statusCode: 404, headers: { 'content-type': /^application\/problem\+json/ } }, `${method} ${url}`)
   }
   t.match((await admin.inject('/%zz')).json(), { code: 'REQUEST_MALFORMED', instance: /^urn:uuid:[0-9a-f-]{36}$/ })
   t.match(await admin.inject({ method: 'POST', url: '/metrics', payload: { large: 'x'.repeat(100) } }), { statusCode: 404 })
-  const broken = buildAdmin({ metrics: { ...metrics, text: async () => await Promise.reject(new Error('/srv/secret')) }, probes: {}, draining: () => false, probeMs: 1000 })
+  const broken = buildAdmin({ metrics: { ...metrics, text: async () => await Promise.reject(new Error('/srv/secret')) }, probes: () => ({}), draining: () => false, probeMs: 1000 })
   const failed = await broken.inject('/metrics')
   t.equal(failed.statusCode, 500)
   t.notMatch(failed.payload, /secret/)

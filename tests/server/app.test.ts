@@ -102,7 +102,7 @@ void t.test('what a client may not see or use looks as if it were not there', as
   t.match(bodyOf(await test.app.inject('/keys')), { keys: [{ keyid: '1001', kind: 'file', publicKeyPem: /^-----BEGIN PUBLIC KEY-----/, spkiSha256: /^[0-9a-f]{64}$/ }, { keyid: '1002' }] })
   t.notMatch((await test.app.inject('/keys')).body, /PRIVATE/)
   test.become('nobody')
-  t.strictSame(bodyOf(await test.app.inject('/whoami')), { name: 'nobody', sans: ['URI:urn:example:nobody'], spkiSha256: 'ab'.repeat(32), notAfter: '2028-02-27T09:00:00.000Z', allow: [], keys: [], roots: [] })
+  t.strictSame(bodyOf(await test.app.inject('/whoami')), { name: 'nobody', sans: ['URI:urn:example:nobody'], spkiSha256: 'ab'.repeat(32), notAfter: '2028-02-27T09:00:00.000Z', allow: [], keys: [], roots: [], digestOnly: false, resign: false, sees: 'own', limits: {}, left: {} })
   test.become('bot')
   t.match(bodyOf(await test.app.inject('/whoami')), { name: 'bot', keys: ['1001'], roots: ['nim'] })
 })
@@ -115,10 +115,14 @@ void t.test('strangers and clients without leave are refused before anything els
   }
   test.become('stranger')
   for (const url of ['/nowhere', '/docs/', '/openapi.yaml', '/%zz', `/keys/${'1'.repeat(300)}`]) t.match(bodyOf(await test.app.inject(url)), { status: 403, code: 'CLIENT_UNKNOWN' }, url)
-  t.match(test.lines.at(-1), { level: 'warn', msg: 'request refused', code: 'CLIENT_UNKNOWN', detail: 'no client of the configuration has this certificate', facts: { sans: ['URI:urn:example:stranger'] } }, 'the log says who it was')
+  const strangers = () => test.lines.filter((line) => line['code'] === 'CLIENT_UNKNOWN' && line['facts'] !== undefined)
+  t.match(strangers().at(-1), { level: 'warn', msg: 'request refused', detail: 'no client of the configuration has this certificate', facts: { sans: ['URI:urn:example:stranger'] } }, 'the log says who it was')
   test.become('nobody')
   t.equal((await test.app.inject('/openapi.yaml')).statusCode, 200)
   t.equal((await test.app.inject('/docs/')).statusCode, 200)
+  t.equal(strangers().length, 2, 'one line for each stranger')
+  await test.app.close()
+  t.match(strangers().slice(2).map(({ msg, count }) => [msg, count]), [['request refused, more of the same', 3], ['request refused, more of the same', 8]], 'and the number of the others')
 })
 
 void t.test('every fault of a request has a problem document with a documented code', async (t) => {

@@ -84,17 +84,19 @@ function start(cwd: string, args: readonly string[], environment: Readonly<NodeJ
   return { child, out: () => out, err: () => err, exited: once(child, 'close') }
 }
 
-void t.test('start without a configuration makes one, listens, and stops cleanly at SIGTERM', async (t) => {
+void t.test('start without a configuration makes one, listens, reloads at SIGHUP, and stops cleanly at SIGTERM', async (t) => {
   const base = t.testdir({})
   // With free ports, so that it gets in nobody's way; the command keeps what it finds.
   await setUpDevelopment(base, { certs: 'certs/dev', var: 'var', port: 0, browserPort: 0, adminPort: 0 })
   const { child, out, err, exited } = start(base, ['start'], { INIT_CWD: join(base, 'var') })
   await eventually(() => out().includes('stop with Ctrl-C'), 20_000)
   t.match(out(), /^kept development certificates in certs\/dev\nkept a signing key[^]*signing-server is listening\n[^]*root samples: packages\n/)
+  child.kill('SIGHUP')
+  await eventually(() => err().includes('"reloaded"'), 20_000)
   child.kill('SIGTERM')
   t.strictSame(await exited, [0, null])
   const lines = err().trimEnd().split('\n').map((line) => JSON.parse(line) as { msg: string })
-  t.strictSame(lines.map(({ msg }) => msg), ['listening', 'listening', 'listening', 'signal received', 'draining', 'stopped'])
+  t.strictSame(lines.map(({ msg }) => msg), ['listening', 'listening', 'listening', 'reloaded', 'signal received', 'draining', 'stopped'])
 })
 
 void t.test('a second signal ends the server at once, whatever still runs', async (t) => {
@@ -128,4 +130,13 @@ void t.test('the command complains on standard error and ends with its status', 
 void t.test('a path is meant from where the person stands, also under npm run', async (t) => {
   t.equal(workingFolder({ INIT_CWD: '/where/they/stand' }), '/where/they/stand')
   t.equal(workingFolder({}), process.cwd())
+})
+
+void t.test('whoever has read enough of a help closes the pipe, and nobody complains', async (t) => {
+  const child = spawn(process.execPath, [resolve('server/main.ts'), 'keys', 'rotate', '--help'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  child.stdout.destroy()
+  let err = ''
+  child.stderr.setEncoding('utf8').on('data', (text) => (err += text))
+  t.strictSame(await once(child, 'close'), [0, null])
+  t.equal(err, '')
 })

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import * as fc from 'fast-check'
 import t from 'tap'
 import { stringify } from 'yaml'
@@ -67,12 +67,14 @@ void t.test('a minimal configuration gets every default, absolute paths, and can
     transparencyLog: { origin: 'signing-server/log', key: at('var/log.key') },
     idempotency: { keepMs: 86_400_000 },
     limits: {
-      fileBytes: 17_179_869_184, wholeFileBytes: 67_108_864, directoryEntries: 20_000, bodyBytes: 4_194_304, connections: 1000, handshakeMs: 10_000, requestMs: 30_000, idleMs: 75_000, uploads: 8, waitingFiles: 10_000,
+      fileBytes: 17_179_869_184, wholeFileBytes: 67_108_864, directoryEntries: 20_000, bodyBytes: 4_194_304, connections: 1000, handshakesPerAddress: 500, handshakeMs: 10_000, requestMs: 30_000, idleMs: 75_000, uploads: 8, waitingFiles: 512,
     },
+    reload: { pollMs: 1_000 },
     shutdown: { deadlineMs: 30_000 },
     log: { level: 'info' },
     file: FILE,
     sha256: hash('sha256', MINIMAL),
+    files: ['server.pem', 'server.key', 'ca.pem', '1001.pem'].map((name) => join(dirname(FILE), name)),
   } satisfies Record<string, unknown>)
   for (const value of [config, config.tls, config.roots, config.roots[0], config.clients[0]?.allow, config.limits]) t.ok(Object.isFrozen(value))
   t.throws(() => (config.clients as unknown as unknown[]).push({}), TypeError)
@@ -88,7 +90,7 @@ void t.test('every member can be given', async (t) => {
       kind: 'command', command: ['/usr/sbin/create_pkgsign', '-x'], passin: '/etc/security/pswd.file', environment: { ODMDIR: '/etc/objrepos', EMPTY: '' },
       timeoutMs: 1, concurrency: 64, waiting: 0, outputBytes: 1, workDir: 'work',
     },
-    clients: [{ name: 'c', match: { spkiSha256: 'ab'.repeat(32) }, allow: [], keys: [], roots: [], digestOnly: true, resign: true, sees: 'all' }],
+    clients: [{ name: 'c', match: { spkiSha256: 'ab'.repeat(32) }, allow: [], keys: [], roots: [], digestOnly: true, resign: true, sees: 'all', formats: ['tar', 'other'], filesets: ['PkgA.rte', '*', 'a*b.*'], maxFileBytes: 1, rate: { windowSeconds: 1, requests: 1, bytes: 1 }, concurrency: 1, notBefore: '2026-01-01T00:00:00Z', notAfter: '2026-01-01T00:00:01Z', maxSignatures: 1 }],
     formats: { accept: ['other', 'tar'] }, dsb: { keyDirectory: '/etc/aix/keys/', allowRsa3072: false }, uploadDir: 'work',
     store: { url: 'postgres://signing@db.example.com/signing', passwordFile: '1001.pass', ca: 'ca.pem' }, signatureFile: 'var/signatures',
     transparencyLog: { origin: 'sign.example.com/log', key: 'log.key' }, idempotency: { keepMs: 1 },
@@ -109,18 +111,21 @@ void t.test('every member can be given', async (t) => {
 type Row = readonly [name: string, { given: string; want: readonly string[] }]
 const change = (from: string, to: string) => MINIMAL.replace(from, to)
 
+const box = (...members: readonly string[]) => `${MINIMAL}${members.map((member) => `    ${member}\n`).join('')}`
+const HOSTILE_PATTERNS = ['', '**', 'a**b', 'PkgA?', '[a-z]', 'a b', 'a\nb', 'a:b', 'ä', 'PkgA.(a+)+', '^a$', 'a\\*', '{a,b}', 'a/b', 'a'.repeat(145), '\u0000']
+
 const FAULTS: readonly Row[] = [
   ['an empty file', { given: '', want: ['1: tls is missing', '1: roots is missing', '1: keys is missing', '1: clients is missing'] }],
   ['a scalar', { given: '42', want: ['1: must be a mapping'] }],
   ['a list', { given: '[]', want: ['1: must be a mapping'] }],
-  ['an unknown member at the top', { given: `${MINIMAL}\nport: 6000`, want: ['19: port: unknown member; known here are listen, admin, tls, roots, keys, signer, clients, formats, dsb, uploadDir, store, transparencyLog, idempotency, signatureFile, limits, shutdown, log'] }],
+  ['an unknown member at the top', { given: `${MINIMAL}\nport: 6000`, want: ['19: port: unknown member; known here are listen, admin, tls, roots, keys, signer, clients, formats, dsb, uploadDir, store, transparencyLog, idempotency, signatureFile, limits, reload, shutdown, log'] }],
   ['an unknown member of a section', { given: `${MINIMAL}listen:\n  prot: 1`, want: ['19: listen.prot: unknown member; known here are host, port, browserPort'] }],
   ['an unknown member of an item', { given: change('    path: packages', '    path: packages\n    recursive: true'), want: ['8: roots[0].recursive: unknown member; known here are name, path'] }],
-  ['an unknown member of a variant', { given: change('kind: file', 'kind: file\n    pin: 1'), want: ['11: keys[0].pin: unknown member; known here are keyid, kind, path, passphraseFile, passphraseFd, installedPath, certificate, state, notBefore, notAfter, successor'] }],
+  ['an unknown member of a variant', { given: change('kind: file', 'kind: file\n    pin: 1'), want: ['11: keys[0].pin: unknown member; known here are keyid, kind, path, passphraseFile, passphraseFd, installedPath, certificate, state, notBefore, notAfter, successor, revokedAt, revocationReason'] }],
   ['both ways to match', { given: change('{ san: "URI:urn:example:bot" }', '{ san: "URI:urn:example:bot", spkiSha256: "" }'), want: ['14: clients[0].match.spkiSha256: unknown member; known here are san'] }],
   ['an unknown member of the timestamp', { given: `${MINIMAL}signer: { kind: embedded, timestamp: { zone: UTC } }`, want: ['18: signer.timestamp.zone: unknown member; known here are syntax, source'] }],
-  ['__proto__', { given: `${MINIMAL}__proto__: { polluted: 1 }`, want: ['18: __proto__: unknown member; known here are listen, admin, tls, roots, keys, signer, clients, formats, dsb, uploadDir, store, transparencyLog, idempotency, signatureFile, limits, shutdown, log'] }],
-  ['a member with an odd name', { given: `${MINIMAL}"a\\nb": 1\n"": 1`, want: ['18: ["a\\nb"]', '19: [""]'].map((place) => `${place}: unknown member; known here are listen, admin, tls, roots, keys, signer, clients, formats, dsb, uploadDir, store, transparencyLog, idempotency, signatureFile, limits, shutdown, log`) }],
+  ['__proto__', { given: `${MINIMAL}__proto__: { polluted: 1 }`, want: ['18: __proto__: unknown member; known here are listen, admin, tls, roots, keys, signer, clients, formats, dsb, uploadDir, store, transparencyLog, idempotency, signatureFile, limits, reload, shutdown, log'] }],
+  ['a member with an odd name', { given: `${MINIMAL}"a\\nb": 1\n"": 1`, want: ['18: ["a\\nb"]', '19: [""]'].map((place) => `${place}: unknown member; known here are listen, admin, tls, roots, keys, signer, clients, formats, dsb, uploadDir, store, transparencyLog, idempotency, signatureFile, limits, reload, shutdown, log`) }],
   ['a missing member', { given: change('  key: server.key\n', ''), want: ['1: tls: key is missing'] }],
   ['an unknown kind of signer', { given: `${MINIMAL}signer: { kind: gpg }`, want: ['18: signer: must be { kind: embedded, … } or { kind: command, … }'] }],
   ['listeners of the wrong type', { given: `${MINIMAL}listen: 6000\nadmin: 6001`, want: ['18: listen: must be a mapping', '19: admin: must be a mapping'] }],
@@ -137,6 +142,21 @@ const FAULTS: readonly Row[] = [
   ['no keys', { given: change('keys:\n  - keyid: "1001"\n    kind: file\n    path: 1001.pem', 'keys: []').replace('["1001"]', '[]'), want: ['8: keys: must not have fewer than 1 items'] }],
   ['an operation that is none', { given: change('[sign]', '[sign, "*"]'), want: [`15: clients[0].allow[1]: must be one of ${OPERATIONS.join(', ')}`] }],
   ['an operation given twice', { given: change('[sign]', '[sign, sign]'), want: ['15: clients[0].allow: must not have duplicate items'] }],
+  ['limits of a client that cannot be meant', {
+    given: box('maxFileBytes: 0', 'concurrency: 1.5', 'maxSignatures: 100001', 'rate: { requests: 1, bytes: 0, perSecond: 1 }', 'notBefore: 2026-02-30T00:00:00Z', 'notAfter: "tomorrow"', 'sees: all'),
+    want: [
+      '18: clients[0].maxFileBytes: must be >= 1', '19: clients[0].concurrency: must be integer', '20: clients[0].maxSignatures: must be <= 100000',
+      '21: clients[0].rate.perSecond: unknown member; known here are windowSeconds, requests, bytes', '21: clients[0].rate.bytes: must be >= 1',
+      '22: clients[0].notBefore: is no time of the calendar', '23: clients[0].notAfter: must match ^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$',
+    ],
+  }],
+  ['an end that is no later than the beginning', { given: box('notBefore: "2026-01-01T00:00:00Z"', 'notAfter: "2026-01-01T00:00:00Z"'), want: ['19: clients[0].notAfter: is not after notBefore'] }],
+  ['a rate of nothing', { given: box('rate: { windowSeconds: 60 }'), want: ['18: clients[0].rate: names neither requests nor bytes'] }],
+  ['formats that nobody may have signed', { given: box('formats: [installp, zip, other, elf]'), want: ['18: clients[0].formats[3]: must be one of installp, compress, rpm, tar, gzip, zip, xz, other', '18: clients[0].formats[1]: formats.accept does not list zip'] }],
+  ['patterns that are none', {
+    given: box(`filesets: [${HOSTILE_PATTERNS.map((pattern) => JSON.stringify(pattern)).join(', ')}]`),
+    want: HOSTILE_PATTERNS.map((_, index) => `18: clients[0].filesets[${index}]: must match ^(?!.*\\*\\*)[A-Za-z0-9._+*-]{1,144}$`),
+  }],
   ['a port out of range', { given: `${MINIMAL}listen: { port: 65536, browserPort: -1 }`, want: ['18: listen.port: must be <= 65535', '18: listen.browserPort: must be >= 0'] }],
   ['a port as text, a fraction', { given: `${MINIMAL}listen: { port: "6000", browserPort: 1.5 }`, want: ['18: listen.port: must be integer', '18: listen.browserPort: must be integer'] }],
   ['a host that is none', { given: `${MINIMAL}listen: { host: "a b" }`, want: ['18: listen.host: must match ^[A-Za-z0-9._:%-]{1,255}$'] }],
@@ -163,6 +183,7 @@ const FAULTS: readonly Row[] = [
   ['a state that is none', { given: change('path: 1001.pem', 'path: 1001.pem\n    state: lost'), want: ['12: keys[0].state: must be one of active, retiring, retired, revoked'] }],
   ['times that are none', { given: change('path: 1001.pem', 'path: 1001.pem\n    notBefore: 2026-02-30T00:00:00Z\n    notAfter: 2026-13-01T00:00:00Z'), want: ['12: keys[0].notBefore: is no time of the calendar', '13: keys[0].notAfter: is no time of the calendar'] }],
   ['a time in another zone', { given: change('path: 1001.pem', 'path: 1001.pem\n    notAfter: 2026-01-01T00:00:00+01:00'), want: ['12: keys[0].notAfter: must match ^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$'] }],
+  ['a revocation of a key that is not revoked', { given: change('path: 1001.pem', 'path: 1001.pem\n    revokedAt: 2026-02-30T00:00:00Z\n    revocationReason: lost'), want: ['12: keys[0].revokedAt: is no time of the calendar', '12: keys[0].revokedAt: is for a key whose state is revoked', '13: keys[0].revocationReason: is for a key whose state is revoked'] }],
   ['an end before the beginning', { given: change('path: 1001.pem', 'path: 1001.pem\n    notBefore: 2026-01-01T00:00:00Z\n    notAfter: 2026-01-01T00:00:00Z'), want: ['13: keys[0].notAfter: is not after notBefore'] }],
   ['successors that are none', { given: change('path: 1001.pem', 'path: 1001.pem\n    successor: "1001"').replace('clients:', '  - { keyid: "2", kind: file, path: 1001.pem, successor: "3" }\nclients:'), want: ['12: keys[0].successor: is the key itself', '13: keys[1].successor: there is no key 3'] }],
   ['a keystore without a passphrase', { given: change('kind: file', 'kind: pkcs12'), want: ['9: keys[0]: passphraseFile or passphraseFd is missing'] }],
@@ -200,6 +221,24 @@ void t.test('every fault is reported, all at once, with its line', async (t) => 
     ],
     'all at once',
   )
+})
+
+void t.test('what the server writes lies inside no root, by whatever links, and neither does what it writes by default', async (t) => {
+  mkdirSync(join(folder, 'packages', 'deep'), { recursive: true })
+  symlinkSync('packages', join(folder, 'link'))
+  symlinkSync(join(folder, 'packages', 'deep'), join(folder, 'deep-link'))
+  t.strictSame(await faultsOf(`${MINIMAL}uploadDir: link\nstore: { url: "sqlite:link/made/later/db" }\nsignatureFile: deep-link/signatures\ntransparencyLog: { key: 1001.pem/no.key }`), [
+    '18: uploadDir: lies inside the root nim', '19: store.url: lies inside the root nim', '20: signatureFile: lies inside the root nim',
+  ])
+  t.strictSame(await faultsOf(`${change('path: packages', 'path: link')}uploadDir: packages`), ['18: uploadDir: lies inside the root nim'], 'a root may be the link')
+  t.match(await faultsOf(change('path: packages', 'path: /')), [/^1: store\.url: lies/, /^1: transparencyLog\.key: lies/, /^1: uploadDir: is not given, and the system's temporary folder \/.* lies inside the root nim$/])
+  const { TMPDIR } = process.env
+  process.env['TMPDIR'] = join(folder, 'packages')
+  t.teardown(() => {
+    if (TMPDIR === undefined) delete process.env['TMPDIR']
+    else process.env['TMPDIR'] = TMPDIR
+  })
+  t.match(await faultsOf(`${COMMAND}signer: { kind: command, command: [x] }`), [/^1: uploadDir: is not given, and .* lies inside the root nim$/, /^19: signer\.workDir: is not given, and .* lies inside the root nim$/])
 })
 
 void t.test('a file that cannot be read as text is refused', async (t) => {
@@ -261,7 +300,7 @@ void t.test('keys in tokens', async (t) => {
     ['a token named in no way', TOKEN.replace('{ label: release }', '{}'), ['12: keys[0].token: must be { label: … } or { serial: … } or { slot: … }']],
     ['no token', withSecond(' }').replace('    token: { label: release }\n', ''), ['9: keys[0]: token is missing']],
     ['a token named in two ways', TOKEN.replace('{ label: release }', '{ label: release, slot: 1 }'), ['12: keys[0].token.slot: unknown member; known here are label']],
-    ['a PIN in the place of its file', TOKEN.replace('pinFile: 1001.pass', 'pin: "1234"'), ['9: keys[0]: pinFile is missing', '14: keys[0].pin: unknown member; known here are keyid, kind, module, token, key, pinFile, publicKey, extractable, sessions, timeoutMs, waiting, environment, installedPath, certificate, state, notBefore, notAfter, successor']],
+    ['a PIN in the place of its file', TOKEN.replace('pinFile: 1001.pass', 'pin: "1234"'), ['9: keys[0]: pinFile is missing', '14: keys[0].pin: unknown member; known here are keyid, kind, module, token, key, pinFile, publicKey, extractable, sessions, timeoutMs, waiting, environment, installedPath, certificate, state, notBefore, notAfter, successor, revokedAt, revocationReason']],
     ['a PIN file that others may read', TOKEN.replace('pinFile: 1001.pass', 'pinFile: public.pem'), ['14: keys[0].pinFile: others may read public.pem; chmod 600 it']],
     ['keys of one token that say different things of it', withSecond(', sessions: 2, environment: { A: b } }'), ['15: keys[1].sessions: must be the same as in keys[0] of the same token', '15: keys[1].environment: must be the same as in keys[0] of the same token']],
     ['tokens of one module named in different ways', withSecond(' }').replace('token: { label: release }, key: { id', 'token: { slot: 1 }, key: { id'), ['15: keys[1].token: must have label, as in keys[0] of the same module']],

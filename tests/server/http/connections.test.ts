@@ -1,44 +1,49 @@
+import type { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { connect as connectTcp, type AddressInfo, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
 import type { ErrorCode } from '../../../server/errors.ts'
 import { createConnectionTable } from '../../../server/http/connection-table.ts'
 import { createListener, type ConnectionDeps, type Listener } from '../../../server/http/connections.ts'
+import { inviteBody } from '../../../server/http/invite-body.ts'
 import { tlsOptions } from '../../../server/identity/tls.ts'
+import { issueOdd, KEY_USAGE } from '../../helpers/odd-certificates.ts'
 import { testPki, type TestIdentity } from '../../helpers/pki.ts'
 import { eventually } from '../../helpers/processes.ts'
 
 const pki = await testPki()
 const BOT = pki.clients['release-bot']
-const POLICY: ConnectionDeps['policy'] = [{ name: 'bot', match: { san: 'URI:urn:example:release-bot' }, allow: [], keys: [], roots: [], digestOnly: false, resign: false, sees: 'own' }]
-const LIMITS = { connections: 100, requestMs: 30_000, idleMs: 5_000 }
+const POLICY: ReturnType<ConnectionDeps['policy']> = [{ name: 'bot', match: { san: 'URI:urn:example:release-bot' }, allow: [], keys: [], roots: [], digestOnly: false, resign: false, sees: 'own' }]
+const LIMITS = { connections: 100, handshakesPerAddress: 100, requestMs: 30_000, idleMs: 5_000 }
 const REQUEST = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
 
 type Line = Readonly<{ level: string; message: string } & Record<string, unknown>>
-type Port = Readonly<{ port: number; listener: Listener; lines: Line[]; failures: (string | undefined)[]; refusals: ErrorCode[] }>
+type Port = Readonly<{ port: number; listener: Listener; lines: Line[]; failures: (string | undefined)[]; refusals: ErrorCode[]; refused: string[] }>
 type Options = Readonly<{ limits?: Partial<typeof LIMITS>; handshakeMs?: number; handler?: ConnectionDeps['handler'] }>
 
 async function openPort(test: Pick<typeof t, 'teardown'>, { limits, handshakeMs = 5_000, handler = answer }: Options = {}): Promise<Port> {
-  const [lines, failures, refusals]: [Line[], (string | undefined)[], ErrorCode[]] = [[], [], []]
+  const [lines, failures, refusals, refused]: [Line[], (string | undefined)[], ErrorCode[], string[]] = [[], [], [], []]
   const log = (level: string) => (facts: object, message: string) => void lines.push({ level, message, ...facts })
   const listener = createListener('service', {
     handler,
     tls: tlsOptions({ cert: pki.server.cert, key: pki.server.key, clientCa: pki.server.ca, crl: pki.crl }, handshakeMs),
     limits: { ...LIMITS, ...limits },
-    policy: POLICY,
+    policy: () => POLICY,
     log: { info: log('info'), warn: log('warn') } as never,
     tlsClientFailed: (code) => failures.push(code),
     requestRefused: (code) => refusals.push(code),
+    connectionRefused: (limit) => refused.push(limit),
   })
   const { port } = await listener.listen({ host: '127.0.0.1', port: 0 })
   test.teardown(async () => {
     listener.cut()
     await listener.drain()
   })
-  return { port, listener, lines, failures, refusals }
+  return { port, listener, lines, failures, refusals, refused }
 }
 
 function answer(_request: IncomingMessage, response: ServerResponse): void {
@@ -123,7 +128,6 @@ void t.test('a client that never finishes its handshake is turned away in time',
 })
 
 void t.test('what is no request gets a problem document, a line in the log and a number', async (t) => {
-  const port = await openPort(t)
   const table: readonly [string, string, number, ErrorCode][] = [
     ['garbage', 'garbage\r\n\r\n', 400, 'REQUEST_MALFORMED'], ['another protocol', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400, 'REQUEST_MALFORMED'],
     ['a header without a colon', 'GET / HTTP/1.1\r\nHost\r\n\r\n', 400, 'REQUEST_MALFORMED'], ['two lengths', 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n', 400, 'REQUEST_MALFORMED'],
@@ -131,6 +135,8 @@ void t.test('what is no request gets a problem document, a line in the log and a
     ['long header fields', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 431, 'HEADERS_TOO_LARGE'], ['a long URL', `GET /${'x'.repeat(20_000)} HTTP/1.1\r\n\r\n`, 431, 'HEADERS_TOO_LARGE'],
   ]
   for (const [name, text, status, code] of table) {
+    // A port for each: what is refused for the same reason again is counted.
+    const port = await openPort(t)
     const client = talk(port)
     await once(client.socket, 'secureConnect')
     client.socket.write(text)
@@ -192,12 +198,127 @@ void t.test('an expectation and a missing Host header are left to the app', asyn
   t.strictSame(seen, ['the-unexpected', 'none'])
 })
 
+void t.test('what two servers might read differently is refused before the app sees it, and nothing that follows it is served', async (t) => {
+  const seen: (string | undefined)[] = []
+  const table: readonly [string, string, string, ErrorCode][] = [
+    ['two codings', 'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n', 'the only transfer coding is chunked', 'REQUEST_MALFORMED'],
+    ['a coding the parser refuses too', 'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n', 'the only transfer coding is chunked', 'REQUEST_MALFORMED'],
+    ['too many fields', `GET / HTTP/1.1\r\n${'a:\r\n'.repeat(257)}\r\n`, 'the request has more than 256 header fields', 'HEADERS_TOO_LARGE'],
+    ['a tunnel', 'CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n', 'CONNECT', 'REQUEST_MALFORMED'],
+  ]
+  for (const [name, text, reason, code] of table) {
+    const port = await openPort(t, { handler: (request) => void seen.push(request.url) })
+    const client = talk(port)
+    await once(client.socket, 'secureConnect')
+    client.socket.write(`${text}${REQUEST}`)
+    await client.ended
+    t.match(problemIn(client.text()), { code, length: true, type: 'application/problem+json' }, name)
+    t.match(port.lines.filter(({ level }) => level === 'warn'), [{ message: 'request refused', code, reason, address: '127.0.0.1' }], name)
+    t.strictSame(port.refusals, [code], name)
+  }
+  t.strictSame(seen, [])
+})
+
+void t.test('a tunnel that is asked for in the middle of an answer ends the connection', async (t) => {
+  const port = await openPort(t, { handler: (_request, response) => void response.write('begun') })
+  const client = talk(port)
+  await once(client.socket, 'secureConnect')
+  client.socket.write(REQUEST)
+  await eventually(() => client.text().includes('begun'))
+  client.socket.write('CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n')
+  await client.ended
+  t.notMatch(client.text(), /REQUEST_MALFORMED/)
+})
+
+void t.test('a refusal waits for the answers before it, and nothing is written behind it', async (t) => {
+  let finish: () => void = () => undefined
+  const port = await openPort(t, { handler: (_request, response) => void (finish = () => void response.end('hello')) })
+  const client = talk(port)
+  await once(client.socket, 'secureConnect')
+  client.socket.write(`${REQUEST}GET * HTTP/1.1\r\nHost: x\r\n\r\n`)
+  await eventually(() => port.refusals.length === 1)
+  client.socket.write('garbage\r\n\r\n')
+  await delay(50)
+  finish()
+  await client.ended
+  t.match(client.text(), /^HTTP\/1\.1 200 [^]*helloHTTP\/1\.1 400 [^]*the request target is not a path/)
+  t.strictSame(port.refusals, ['REQUEST_MALFORMED'])
+})
+
+void t.test('who was refused and does not close its side is closed all the same', async (t) => {
+  const port = await openPort(t)
+  for (const text of ['garbage\r\n\r\n', 'CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n']) {
+    const client = talk(port, BOT, { allowHalfOpen: true } as ConnectionOptions)
+    await once(client.socket, 'secureConnect')
+    client.socket.write(text)
+    await once(client.socket, 'end')
+    t.match(client.text(), /^HTTP\/1\.1 400 /)
+    await eventually(() => port.listener.connections() === 0)
+    client.socket.destroy()
+  }
+})
+
+void t.test('whoever waits to be asked for a body is asked by the app alone', async (t) => {
+  const invite = async (request: IncomingMessage, response: ServerResponse) => {
+    if (request.url === '/invited') await inviteBody({ raw: request } as FastifyRequest, { raw: response } as FastifyReply)
+    response.end('hello')
+  }
+  const port = await openPort(t, { handler: (request, response) => void invite(request, response) })
+  const table = [
+    ['POST / HTTP/1.1', 'Expect: 100-continue', /^HTTP\/1\.1 200 /], ['POST /invited HTTP/1.1', 'Expect: 100-Continue', /^HTTP\/1\.1 100 [^]*HTTP\/1\.1 200 /],
+    ['POST /invited HTTP/1.1', 'Accept: */*', /^HTTP\/1\.1 200 /], ['POST /invited HTTP/1.1', 'Expect: a fax', /^HTTP\/1\.1 200 /], ['POST /invited HTTP/1.0', 'Expect: 100-continue', /^HTTP\/1\.1 200 /],
+  ] as const
+  for (const [line, field, answer] of table) {
+    const client = talk(port)
+    await once(client.socket, 'secureConnect')
+    client.socket.write(`${line}\r\nHost: x\r\n${field}\r\nConnection: close\r\nContent-Length: 1\r\n\r\n`)
+    await eventually(() => client.text().endsWith('hello'))
+    t.match(client.text(), answer, `${line} ${field}`)
+    client.socket.destroy()
+  }
+})
+
+void t.test('the certificate of an authority is none of a client, and one that ends while its connection is open ends it', async (t) => {
+  const port = await openPort(t)
+  const authority = talk(port, await issueOdd(pki.authority, { isAuthority: true, keyUsage: KEY_USAGE.keyCertSign | KEY_USAGE.digitalSignature }))
+  authority.socket.once('secureConnect', () => authority.socket.write(REQUEST))
+  await authority.ended
+  t.equal(authority.text(), '')
+  t.match(port.lines.splice(0), [{ level: 'warn', message: 'refused connection', address: '127.0.0.1', reason: 'CLIENT_CERT_IS_CA' }])
+
+  const brief = talk(port, await issueOdd(pki.authority, { notAfter: new Date(Date.now() + 2_000) }))
+  await once(brief.socket, 'secureConnect')
+  const asking = setInterval(() => brief.socket.write(REQUEST), 50)
+  await brief.ended
+  clearInterval(asking)
+  t.match(brief.text(), /^HTTP\/1\.1 200 /)
+  t.match(port.lines.filter(({ level }) => level === 'warn'), [{ message: 'refused connection', reason: 'CERT_HAS_EXPIRED' }])
+  t.strictSame(port.failures, ['CLIENT_CERT_IS_CA', 'CERT_HAS_EXPIRED'])
+})
+
+void t.test('of one address only so many may be in their handshake', async (t) => {
+  const port = await openPort(t, { limits: { handshakesPerAddress: 2 } })
+  const idle = [1, 2].map(() => connectTcp(port.port, '127.0.0.1').on('error', () => undefined))
+  await eventually(() => port.listener.connections() === 2)
+  await talk(port).ended
+  t.match(port.lines, [{ message: 'refused connection', address: '127.0.0.1', port: Number, reason: 'limits.handshakesPerAddress' }])
+  t.strictSame([port.refused, port.failures], [['handshakesPerAddress'], []], 'which is no fault of TLS')
+  idle[0]?.destroy()
+  await eventually(() => port.listener.connections() === 1)
+  for (let turn = 0; turn < 3; turn += 1) {
+    const client = talk(port)
+    client.socket.write(REQUEST)
+    await eventually(() => client.text().endsWith('hello'))
+  }
+})
+
 void t.test('connections above the limit are dropped and logged, and make room again', async (t) => {
   const port = await openPort(t, { limits: { connections: 2 } })
   const clients = [talk(port), talk(port)] as const
   await Promise.all(clients.map(async ({ socket }) => await once(socket, 'secureConnect')))
   await talk(port).ended
   t.match(port.lines.filter(({ level }) => level === 'warn'), [{ message: 'refused connection', address: '127.0.0.1', port: Number, reason: 'limits.connections' }])
+  t.strictSame(port.refused, ['connections'])
   clients[0].socket.destroy()
   await eventually(() => port.listener.connections() === 1)
   await once(talk(port).socket, 'secureConnect')
@@ -269,7 +390,7 @@ void t.test('a fault of the listener is logged and ends nothing', async (t) => {
 })
 
 async function createListenerOn(port: number): Promise<AddressInfo> {
-  const listener = createListener('browser', { handler: answer, tls: {}, limits: LIMITS, policy: [], log: { info: () => undefined, warn: () => undefined } as never, tlsClientFailed: () => undefined, requestRefused: () => undefined })
+  const listener = createListener('browser', { handler: answer, tls: {}, limits: LIMITS, policy: () => [], log: { info: () => undefined, warn: () => undefined } as never, tlsClientFailed: () => undefined, requestRefused: () => undefined, connectionRefused: () => undefined })
   return await listener.listen({ host: '127.0.0.1', port })
 }
 
@@ -278,5 +399,59 @@ void t.test('a connection table knows nothing of a connection it was not told of
   const socket = { remoteAddress: '192.0.2.1', remotePort: 7 } as Socket
   t.strictSame(table.peerOf(socket), { address: '192.0.2.1', port: 7 })
   t.equal(table.isAnswering(socket), false)
+  table.accept(socket as TLSSocket)
   t.equal(table.open(), 0)
+})
+
+void t.test('connections that do not stand any more end after what runs, and begin nothing', async (t) => {
+  const [asked, answers]: [string[], ServerResponse[]] = [[], []]
+  const port = await openPort(t, {
+    handler: (request, response) => {
+      asked.push(request.url as string)
+      if (request.url === '/begun') response.write('hel')
+      answers.push(response)
+    },
+  })
+  const tls = tlsOptions({ cert: pki.server.cert, key: pki.server.key, clientCa: pki.server.ca, crl: pki.crl }, 5_000)
+  const [idle, asking, reading] = [talk(port), talk(port), talk(port)]
+  await Promise.all([idle, asking, reading].map(async ({ socket }) => await once(socket, 'secureConnect')))
+  asking.socket.write('GET /asked HTTP/1.1\r\nHost: x\r\n\r\n')
+  reading.socket.write('GET /begun HTTP/1.1\r\nHost: x\r\n\r\n')
+  await eventually(() => answers.length === 2 && port.lines.length === 3)
+  t.equal(port.listener.renew(tls, () => true), 0)
+  const seen: string[] = []
+  const refuseAll = (certificate: X509Certificate): boolean => {
+    seen.push(certificate.subject)
+    return false
+  }
+  t.equal(port.listener.renew(tls, refuseAll), 3)
+  t.equal(port.listener.renew(tls, refuseAll), 0, 'they end already')
+  t.strictSame(seen, ['CN=release-bot', 'CN=release-bot', 'CN=release-bot'])
+  await idle.ended
+  for (const { socket } of [asking, reading]) socket.write('GET /later HTTP/1.1\r\nHost: x\r\n\r\n')
+  await delay(30)
+  for (const response of answers) response.end('lo')
+  await Promise.all([asking.ended, reading.ended])
+  t.match(asking.text(), /^HTTP\/1\.1 200 OK\r\nconnection: close\r\n[^]*\r\n\r\nlo$/)
+  t.match(reading.text(), /^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n$/)
+  t.strictSame(asked.toSorted(), ['/asked', '/begun'])
+})
+
+void t.test('a handshake that began before is judged when it is over', async (t) => {
+  const port = await openPort(t)
+  const tls = tlsOptions({ cert: pki.server.cert, key: pki.server.key, clientCa: pki.server.ca, crl: pki.crl }, 5_000)
+  for (const [stands, want] of [[false, ''], [true, 'hello']] as const) {
+    const raw = connectTcp(port.port, '127.0.0.1')
+    await once(raw, 'connect')
+    await eventually(() => port.listener.connections() === 1)
+    t.equal(port.listener.renew(tls, () => stands), 0)
+    const { socket, text, ended } = talk(port, BOT, { socket: raw })
+    socket.write(REQUEST)
+    if (stands) await eventually(() => text().endsWith('hello'))
+    else await ended
+    t.ok(text().endsWith(want))
+    t.equal(text() === '', !stands)
+    socket.destroy()
+    await eventually(() => port.listener.connections() === 0)
+  }
 })

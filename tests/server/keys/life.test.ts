@@ -17,6 +17,7 @@ void t.test('the life of a key is read from its configuration and its certificat
   const config = { state: 'retiring', notBefore: '2026-01-01T00:00:00Z', notAfter: '2027-01-01T00:00:00Z', successor: '1002' } as const
   const { certificateNotAfter, ...rest } = readLife(config, await issueSelfSigned(pair))
   t.strictSame(rest, { state: 'retiring', notBefore: new Date('2026-01-01'), notAfter: new Date('2027-01-01'), successor: '1002' })
+  t.strictSame(readLife({ state: 'revoked', revokedAt: '2026-01-01T00:00:00Z', revocationReason: 'lost' }), { state: 'revoked', revokedAt: new Date('2026-01-01'), revocationReason: 'lost' })
   t.ok(certificateNotAfter instanceof Date && certificateNotAfter > NOW)
 })
 
@@ -55,7 +56,7 @@ void t.test('watchExpiry tells of each key once for each notice that becomes due
   ])
   const told: ExpiryNotice[] = []
   let now = NOW
-  const watch = watchExpiry({ keyring, clock: () => now, tell: (notice) => told.push(notice), everyMs: 1 })
+  const watch = watchExpiry({ keyring: () => keyring, clock: () => now, tell: (notice) => told.push(notice), everyMs: 1 })
   t.teardown(() => watch.close())
   const first = { keyid: '1', endOf: 'key', endsAt: at(31).toISOString(), daysLeft: 31, notice: 90, successor: '2' }
   const ended = { keyid: '4', endOf: 'certificate', endsAt: at(-1).toISOString(), daysLeft: 0, notice: 0 }
@@ -69,5 +70,5 @@ void t.test('watchExpiry tells of each key once for each notice that becomes due
   now = at(30)
   await sleep(20)
   t.equal(told.length, 3, 'nothing after it was closed')
-  watchExpiry({ keyring: new Map(), clock: () => now, tell: () => t.fail('there is nothing to tell') }).close()
+  watchExpiry({ keyring: () => new Map(), clock: () => now, tell: () => t.fail('there is nothing to tell') }).close()
 })

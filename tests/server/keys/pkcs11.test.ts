@@ -263,6 +263,36 @@ void t.test('a wrong PIN is tried exactly once, however often the process is rep
   t.equal(hsm.logins(), 2)
 })
 
+void t.test('another configuration keeps the tokens of which it says the same, with their process, login and refused PIN', { skip: withoutSoftHsm }, async (t) => {
+  const [hsm, second] = [makeFaulty(makeToken(t, [{}, { label: 'next', id: '02' }])), makeToken(t)]
+  const [one, two] = [hsm.config(), second.config({ keyid: '1003' })]
+  const { open, lines, tokens } = bench(t, [one, two])
+  const [first, other] = await Promise.all([open(0), open(1)])
+  const same = tokens.next([{ ...one, state: 'retiring' }])
+  t.equal(same.isRenewed(one), false)
+  const again = (await same.open(one)) as Held
+  t.strictSame(await signMany(again, 3), [])
+  t.equal(countOf(lines, STARTED), 2, 'no process of its own')
+  t.strictSame(await signMany(other, 1), [], 'what goes serves as long as somebody works with it')
+  await tokens.close(same)
+  t.strictSame([await signMany(other, 1), await signMany(first, 1)], [['SHUTTING_DOWN'], []])
+  const more = hsm.config({ keyid: '1002', key: { id: '02' } })
+  writeFileSync(hsm.pinFile, 'wrong\n')
+  const renewed = same.next([one, more])
+  t.ok(renewed.isRenewed(one) && renewed.isRenewed(more))
+  const before = hsm.logins()
+  const refused = (await renewed.open(more)) as Held
+  t.strictSame(await signMany(refused, 2), ['SIGNER_NOT_AVAILABLE', 'SIGNER_NOT_AVAILABLE'])
+  t.strictSame(await signMany(again, 1), [], 'the other process is logged in')
+  const kept = renewed.next([{ ...one, successor: '1002' }, more])
+  t.strictSame(await signMany((await kept.open(more)) as Held, 2), ['SIGNER_NOT_AVAILABLE', 'SIGNER_NOT_AVAILABLE'])
+  t.equal(hsm.logins(), before + 1, 'tried once: that a key has another life is no reason to try again')
+  await renewed.close(same)
+  t.strictSame(await signMany(again, 1), [], 'what was refused leaves nothing behind')
+  await same.close()
+  t.equal(countOf(lines, STARTED), 3)
+})
+
 void t.test('what cannot be opened stops the start with a sentence', { skip: withoutSoftHsm }, async (t) => {
   const hsm = makeToken(t, [{}, { label: 'short', id: '02', bits: 1024 }])
   const faulty = makeFaulty(hsm)

@@ -253,14 +253,14 @@ void t.test('everything line by line is read bit by bit: no more than is asked f
   } }
   const caller = { identity: { sans: [], spkiSha256: '', serial: '', notAfter: NOW }, client: clientNamed('bot'), policy: [] }
   const gone = new AbortController()
-  const all = eachSignature({ store }, caller, {}, gone.signal)
+  const all = eachSignature({ store, keyring: new Map() }, caller, {}, gone.signal)
   for (let taken = 0; taken < 100; taken += 1) await all.next()
   t.strictSame(limits, [100], 'the second read waits for the reader')
   gone.abort(new Error('gone'))
   await t.rejects(all.next(), { message: 'gone' })
   t.strictSame(limits, [100])
   limits.length = 0
-  t.equal((await Array.fromAsync(eachSignature({ store }, caller, { limit: 150 }, new AbortController().signal))).length, 150)
+  t.equal((await Array.fromAsync(eachSignature({ store, keyring: new Map() }, caller, { limit: 150 }, new AbortController().signal))).length, 150)
   t.strictSame(limits, [100, 50], 'what is enough is enough')
 })
 

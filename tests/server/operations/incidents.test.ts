@@ -126,8 +126,8 @@ void t.test('every code is a refusal, a failure, or says nothing of the file', a
     ;(kinds[written[0]?.kind ?? 'nothing'] ??= []).push(code)
     await incidents.close()
   }
-  t.strictSame(kinds['refusal'], ['CLIENT_UNKNOWN', 'OPERATION_DENIED', 'PATH_OUTSIDE_ROOTS', 'PATH_UNREADABLE', 'DIGEST_NOT_ALLOWED', 'FILESET_LEVEL_ALREADY_SIGNED', 'RESIGN_NOT_ALLOWED', 'KEY_NOT_AVAILABLE', 'KEY_NOT_SUITABLE', 'KEY_NOT_YET_VALID', 'KEY_EXPIRED', 'KEY_RETIRED', 'KEY_REVOKED', 'SIGNATURE_NOT_FOUND'])
-  t.strictSame(kinds['nothing'], ['REQUEST_INVALID', 'REQUEST_TIMEOUT', 'REQUEST_ABORTED', 'IDEMPOTENCY_KEY_REUSED', 'REQUEST_IN_PROGRESS', 'PATH_MALFORMED', 'SIGNER_BUSY', 'SERVER_BUSY', 'SHUTTING_DOWN'])
+  t.strictSame(kinds['refusal'], ['CLIENT_UNKNOWN', 'CLIENT_NOT_YET_VALID', 'CLIENT_EXPIRED', 'OPERATION_DENIED', 'FORMAT_NOT_ALLOWED', 'FILESET_NOT_ALLOWED', 'SIGNATURE_COUNT_REACHED', 'PATH_OUTSIDE_ROOTS', 'PATH_UNREADABLE', 'DIGEST_NOT_ALLOWED', 'FILESET_LEVEL_ALREADY_SIGNED', 'RESIGN_NOT_ALLOWED', 'KEY_NOT_AVAILABLE', 'KEY_NOT_SUITABLE', 'KEY_NOT_YET_VALID', 'KEY_EXPIRED', 'KEY_RETIRED', 'KEY_REVOKED', 'SIGNATURE_NOT_FOUND'])
+  t.strictSame(kinds['nothing'], ['REQUEST_INVALID', 'REQUEST_TIMEOUT', 'REQUEST_ABORTED', 'IDEMPOTENCY_KEY_REUSED', 'REQUEST_IN_PROGRESS', 'RATE_LIMITED', 'CLIENT_BUSY', 'PATH_MALFORMED', 'SIGNER_BUSY', 'SERVER_BUSY', 'SHUTTING_DOWN'])
   t.ok(kinds['failure']?.includes('INTERNAL'))
 })
 
@@ -139,11 +139,12 @@ void t.test('a fault of the server is a failure too, and a signature that was ma
   t.match(await incidentsIn(deps.store), [{ kind: 'failure', code: 'INTERNAL', filename: 'PkgA.1.0.0.0.bff', sha256: hash('sha256', readFileSync(path)), keyid: '1001' }])
 })
 
+const kindOf = ({ spki: who, operation, code }: RefusalEntry) => `${who} ${operation} ${code}`
 const entryOf = (code: string, who = spki): RefusalEntry => ({ kind: 'refusal', at, spki: who, operation: 'sign', code })
 
 void t.test('who repeats a refused request is written so many times, then counted, and the number is written when the window is over', async (t) => {
   const more: RefusalEntry[] = []
-  const counting = createRefusalCount({ most: 2, windowMs: 30, kinds: 10, more: async (entry) => void more.push(entry) })
+  const counting = createRefusalCount<RefusalEntry>({ most: 2, windowMs: 30, kinds: 10, kindOf, more: (entry, count) => void more.push({ ...entry, count }) })
   t.strictSame(Array.from({ length: 5 }, () => counting.admits(entryOf('CLIENT_UNKNOWN'))), [true, true, false, false, false])
   t.ok(counting.admits(entryOf('OPERATION_DENIED')) && counting.admits(entryOf('CLIENT_UNKNOWN', 'cd'.repeat(32))) && counting.admits({ ...entryOf('CLIENT_UNKNOWN'), operation: 'verify' }), 'what is not alike is counted by itself')
   await eventually(() => more.length === 1)
@@ -155,7 +156,7 @@ void t.test('who repeats a refused request is written so many times, then counte
 
 void t.test('a count that is open is written when the server stops, and the oldest when there are too many', async (t) => {
   const more: RefusalEntry[] = []
-  const counting = createRefusalCount({ most: 1, kinds: 2, more: async (entry) => void more.push(entry) })
+  const counting = createRefusalCount<RefusalEntry>({ most: 1, kinds: 2, kindOf, more: async (entry, count) => void more.push({ ...entry, count }) })
   for (const code of ['A', 'A', 'B', 'B', 'B', 'C', 'C', 'C', 'C']) counting.admits(entryOf(code))
   t.strictSame(more, [{ ...entryOf('A'), count: 1 }])
   await counting.close()

@@ -9,11 +9,10 @@ import type { FastifyInstance, InjectOptions, LightMyRequestResponse as Response
 import t from 'tap'
 import type { Test } from 'tap'
 import { writePackage } from '../../../formats/index.ts'
-import { buildApp, type AppDeps } from '../../../server/app.ts'
 import { SigningError } from '../../../server/errors.ts'
 import type { Problem } from '../../../server/schemas/problem.ts'
 import type { Store } from '../../../server/store/store.ts'
-import { clientNamed, makeApp, type TestApp } from '../../helpers/app.ts'
+import { clientNamed, buildTestApp, makeApp, type TestApp, type TestDeps } from '../../helpers/app.ts'
 import { count } from '../../helpers/full-size.ts'
 import { packageSource, putPackage, putPackages } from '../../helpers/packages.ts'
 import { eventually } from '../../helpers/processes.ts'
@@ -35,7 +34,7 @@ async function ask(app: FastifyInstance, what: Ask, { key, accept = 'application
 }
 
 /** An app on a store that the test may close, open again, or change on the way. */
-async function makeOnce(test: Test, change: (store: Store) => Partial<Store> = () => ({}), more: Partial<AppDeps> = {}): Promise<TestApp & Readonly<{ reopened: () => Promise<FastifyInstance> }>> {
+async function makeOnce(test: Test, change: (store: Store) => Partial<Store> = () => ({}), more: Partial<TestDeps> = {}): Promise<TestApp & Readonly<{ reopened: () => Promise<FastifyInstance> }>> {
   const made = await makeApp(test, ({ store }) => ({ policy, store: bound(store, change(store)), ...more }))
   return {
     ...made,
@@ -43,7 +42,7 @@ async function makeOnce(test: Test, change: (store: Store) => Partial<Store> = (
       await made.app.close()
       await made.deps.store.close()
       const store = await openTestStore(join(made.folder, 'signing.db'))
-      const app = await buildApp({ ...made.deps, store })
+      const app = await buildTestApp({ ...made.deps, store })
       test.teardown(async () => {
         await app.close()
         await store.close()
@@ -103,7 +102,7 @@ void t.test('what was signed with a key that is revoked since is not given again
   const first = await Promise.all(requests.map(async (what, index) => await ask(app, what, { key: String(index) })))
   t.strictSame(first.map(({ statusCode }) => statusCode), [200, 200, 200, 200])
   const whenKeysAre = async (state: 'retired' | 'revoked') => {
-    const later = await buildApp({ ...deps, keyring: new Map([...deps.keyring].map(([keyid, key]) => [keyid, { ...key, life: { state } }])) })
+    const later = await buildTestApp({ ...deps, keyring: new Map([...deps.keyring].map(([keyid, key]) => [keyid, { ...key, life: { state } }])) })
     t.teardown(async () => await later.close())
     return later
   }
@@ -193,7 +192,7 @@ void t.test('a problem that would come again is kept, status and body, also when
 void t.test('a request that fails for now, or by a fault of the server, is given up: a retry runs', async (t) => {
   const failures: unknown[] = [new SigningError('SIGNER_TIMEOUT', 'too slow'), new SigningError('SIGNER_BUSY', 'too many'), new TypeError('a fault')]
   const { app, root } = await makeOnce(t, undefined, {
-    inspector: { open: async () => { throw failures.shift() ?? new SigningError('NOT_A_PACKAGE', 'no package') } } as unknown as AppDeps['inspector'],
+    inspector: { open: async () => { throw failures.shift() ?? new SigningError('NOT_A_PACKAGE', 'no package') } } as unknown as TestDeps['inspector'],
   })
   const what = { json: { path: putPackage(root) } }
   const codes: string[] = []
@@ -227,7 +226,7 @@ void t.test('an empty directory, and one of which nothing is signed, say so agai
 })
 
 /** A signer that holds everything back until it is let go. */
-function stalling(): Readonly<{ change: Pick<AppDeps, 'signer'>; begun: () => number; go: () => void }> {
+function stalling(): Readonly<{ change: Pick<TestDeps, 'signer'>; begun: () => number; go: () => void }> {
   const gate = Promise.withResolvers<void>()
   let begun = 0
   return {
@@ -345,7 +344,7 @@ void t.test('a request whose server went away belongs to whoever asks when that 
   const what = { json: item('content') }
   let asked: Parameters<Store['ask']>[0] | undefined
   const spying = bound(deps.store, { ask: async (given) => await deps.store.ask(asked = given) })
-  const probe = await buildApp({ ...deps, store: spying })
+  const probe = await buildTestApp({ ...deps, store: spying })
   await ask(probe, what, { key: 'another' })
   const lost = { ...(asked as NonNullable<typeof asked>), key: 'one', requestId: randomUUID() }
   t.strictSame(await deps.store.ask(lost), { kind: 'begun' }, 'and then the server is gone')

@@ -16,6 +16,7 @@ import { createEmbeddedSigner } from '../../../server/signers/embedded.ts'
 import type { Signer } from '../../../server/signers/signer.ts'
 import type { Store, Subject, Unrecorded } from '../../../server/store/store.ts'
 import { openRoots } from '../../../server/roots/open-roots.ts'
+import { createTurns } from '../../../server/threads/turns.ts'
 import { putPackage } from '../../helpers/packages.ts'
 import { openTestStore } from '../../helpers/store.ts'
 import { asNobody, nobodyCannotReach } from '../../helpers/refusals.ts'
@@ -56,7 +57,7 @@ async function bench(t: Test, changes: Partial<SignDeps> = {}): Promise<Bench> {
   }
   const root = join(t.testdirName, 'nim')
   const deps = {
-    roots: await openRoots([{ name: 'nim', path: root }]), keyring: new Map([['1001', openedKey('file', pair)]]), maxEntries: 100, concurrency: 2, clock,
+    roots: await openRoots([{ name: 'nim', path: root }]), keyring: new Map([['1001', openedKey('file', pair)]]), maxEntries: 100, concurrency: 2, turns: createTurns({ concurrency: 2, waiting: 2, busy: { code: 'SERVER_BUSY', message: 'too many wait' } }), clock,
     signer: createEmbeddedSigner({ timestamp: { syntax: 'epoch', source: 'build' }, clock }), inspector, store, incidents: createIncidents({ log: real, clock, fault: (error) => t.fail(String(error)) }), receiver: { receive: async () => await Promise.reject(new Error('no uploads here')) },
     ...changes,
   } as unknown as SignDeps
@@ -185,5 +186,5 @@ void test('a fault of ours in a description is not taken for one of the client',
   const filesets = { [Symbol.iterator]: () => { throw new TypeError('a fault of ours') } } as never
   const key = openedKey('file', pair)
   const item = { digest: { sha256: 'ab'.repeat(32) }, sizeBytes: 1, filename: 'x', package: 'PkgA', filesets }
-  await t.rejects(signDigest(deps, item, { caller, key, anew: { force: false, resign: false }, signal: never }), { message: 'a fault of ours' })
+  await t.rejects(signDigest(deps, item, { caller, key, along: [], anew: { force: false, resign: false }, signal: never }), { message: 'a fault of ours' })
 })

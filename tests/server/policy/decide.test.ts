@@ -7,6 +7,7 @@ import { OPERATIONS } from '../../../server/schemas/whoami.ts'
 
 const NUM_RUNS = 500 * Number(process.env['TEST_FULL_FACTOR'] ?? 1)
 const SPKI = 'ab'.repeat(32)
+const AT = new Date('2026-11-24T09:15:00Z')
 const bot: ClientConfig = { name: 'bot', match: { san: 'URI:urn:example:bot' }, allow: ['sign'], keys: ['1001'], roots: ['nim'], digestOnly: false, resign: false, sees: 'own' }
 const byKey: ClientConfig = { ...bot, name: 'by-key', match: { spkiSha256: SPKI } }
 const identity = (sans: readonly string[], spkiSha256 = '00'.repeat(32)): ClientIdentity => ({ sans, spkiSha256, serial: '01', notAfter: new Date(0) })
@@ -14,19 +15,19 @@ const known = identity(['DNS:x', 'URI:urn:example:bot'])
 
 void t.test('a client is known by an exact SAN or by its key', async (t) => {
   for (const sans of [['URI:urn:example:bo'], ['URI:urn:example:bot2'], ['URI:URN:example:bot'], ['urn:example:bot'], ['URI:urn:example:bot, DNS:x'], ['DNS:urn:example:bot'], []]) {
-    t.strictSame(decide([bot], identity(sans), { kind: 'listed' }), { kind: 'deny', reason: 'CLIENT_UNKNOWN' }, sans.join())
+    t.strictSame(decide([bot], identity(sans), { kind: 'listed', at: AT }), { kind: 'deny', reason: 'CLIENT_UNKNOWN' }, sans.join())
   }
-  t.strictSame(decide([bot], known, { kind: 'listed' }), { kind: 'allow', client: bot })
-  t.strictSame(decide([byKey], identity([], SPKI), { kind: 'listed' }), { kind: 'allow', client: byKey })
-  t.match(decide([byKey], identity([], SPKI.toUpperCase()), { kind: 'listed' }), { kind: 'deny' })
-  t.match(decide([bot, byKey], identity(['URI:urn:example:bot'], SPKI), { kind: 'listed' }), { client: { name: 'bot' } }, 'the first of several')
-  t.match(decide([byKey, bot], identity(['URI:urn:example:bot'], SPKI), { kind: 'listed' }), { client: { name: 'by-key' } })
-  t.match(decide([bot], undefined, { kind: 'listed' }), { kind: 'deny', reason: 'CLIENT_UNKNOWN' })
+  t.strictSame(decide([bot], known, { kind: 'listed', at: AT }), { kind: 'allow', client: bot })
+  t.strictSame(decide([byKey], identity([], SPKI), { kind: 'listed', at: AT }), { kind: 'allow', client: byKey })
+  t.match(decide([byKey], identity([], SPKI.toUpperCase()), { kind: 'listed', at: AT }), { kind: 'deny' })
+  t.match(decide([bot, byKey], identity(['URI:urn:example:bot'], SPKI), { kind: 'listed', at: AT }), { client: { name: 'bot' } }, 'the first of several')
+  t.match(decide([byKey, bot], identity(['URI:urn:example:bot'], SPKI), { kind: 'listed', at: AT }), { client: { name: 'by-key' } })
+  t.match(decide([bot], undefined, { kind: 'listed', at: AT }), { kind: 'deny', reason: 'CLIENT_UNKNOWN' })
 })
 
 void t.test('what a list names is allowed, everything else is denied with its reason', async (t) => {
   const table: readonly [Resource, string][] = [
-    [{ kind: 'operation', operation: 'sign' }, 'allow'], [{ kind: 'operation', operation: 'whoami' }, 'allow'], [{ kind: 'operation', operation: 'listFiles' }, 'OPERATION_DENIED'],
+    [{ kind: 'operation', operation: 'sign', at: AT }, 'allow'], [{ kind: 'operation', operation: 'whoami', at: AT }, 'allow'], [{ kind: 'operation', operation: 'listFiles', at: AT }, 'OPERATION_DENIED'],
     [{ kind: 'root', root: 'nim' }, 'allow'], [{ kind: 'root', root: 'NIM' }, 'PATH_OUTSIDE_ROOTS'], [{ kind: 'root', root: '' }, 'PATH_OUTSIDE_ROOTS'],
     [{ kind: 'key', keyid: '1001' }, 'allow'], [{ kind: 'key', keyid: '01001' }, 'KEY_NOT_AVAILABLE'], [{ kind: 'key', keyid: '100' }, 'KEY_NOT_AVAILABLE'],
     [{ kind: 'digest' }, 'DIGEST_NOT_ALLOWED'],
@@ -47,7 +48,7 @@ void t.test('a digest alone, and the signatures of others, need their switch', a
 
 const text = fc.constantFrom('1', '1001', 'nim', '', '*', '__proto__', 'whoami')
 const resource: fc.Arbitrary<Resource> = fc.oneof(
-  fc.record({ kind: fc.constant('operation' as const), operation: fc.constantFrom(...OPERATIONS) }),
+  fc.record({ kind: fc.constant('operation' as const), operation: fc.constantFrom(...OPERATIONS), at: fc.constant(AT) }),
   fc.record({ kind: fc.constant('root' as const), root: text }),
   fc.record({ kind: fc.constant('key' as const), keyid: text }),
   fc.record({ kind: fc.constant('digest' as const) }),
@@ -84,6 +85,10 @@ void t.test('nobody is allowed what is not in the lists of the one client that m
         return decision.client.resign
       case 'signaturesOf':
         return decision.client.sees === 'all' || decision.client.name === wanted.client
+      case 'size':
+      case 'format':
+      case 'filesets':
+        return true
     }
   }), { numRuns: NUM_RUNS })
 })

@@ -21,7 +21,7 @@ async function recorded(store: Store, choice: Choice = {}): Promise<Signature> {
   return result.signature
 }
 
-const idOf = (known: Recorded | Known | undefined): string | undefined => (known === undefined || known.kind === 'taken' ? undefined : known.signature.id)
+const idOf = (known: Recorded | Known | undefined): string | undefined => (known === undefined || !('signature' in known) ? undefined : known.signature.id)
 const bare = ({ receipt: _receipt, replayed: _replayed, ...signature }: Signature): Unrecorded => signature
 const at = (second: number) => new Date(Date.UTC(2026, 10, 24, 0, 0, second)).toISOString()
 
@@ -35,7 +35,8 @@ for (const { name: engine, skip, fresh } of ENGINES) {
     for (const [index, { subject, signature }] of choices.entries()) {
       const result = results[index] as Extract<Recorded, { kind: 'recorded' }>
       t.strictSame([result.kind, bare(result.signature), result.signature.replayed], ['recorded', signature, false])
-      t.strictSame(await store.get(signature.id), { client: subject.recipient.client, signature: result.signature })
+      const { client, file } = subject.recipient
+      t.strictSame(await store.get(signature.id), { client, signature: result.signature, ...(file === undefined ? {} : { place: { root: file.root, relativePath: file.relativePath } }) })
     }
     t.equal(await store.get(randomUUID()), undefined)
     t.equal(await store.get(`${choices[0]?.signature.id as string}' or '1' = '1`), undefined)
@@ -95,6 +96,27 @@ for (const { name: engine, skip, fresh } of ENGINES) {
     t.equal((await rowsOf(database, 'signatures')).length, 1)
     t.equal((await rowsOf(database, 'log_leaves')).length, 1, 'who loses leaves no trace in the log')
     t.match(await store.audit(), { intact: true })
+  })
+
+  test('a client has no more signatures made than it may: in one group, across groups, by another replica and after a restart', async (t) => {
+    const database = await fresh(t)
+    const [store, other] = [await database.open(), await database.open()]
+    const limited = async (one: typeof store, maxSignatures: number, client = 'job') => {
+      const { subject, signature } = recording({ client })
+      return await one.record({ ...subject, maxSignatures }, signature)
+    }
+    await record(store, { client: 'somebody' })
+    await record(store, { client: 'job' })
+    const results = await Promise.all(Array.from({ length: 40 }, async (_, index) => await limited(index % 2 === 0 ? store : other, 7)))
+    t.equal(results.filter(({ kind }) => kind === 'recorded').length, 6, 'one was made before')
+    t.strictSame(new Set(results.filter(({ kind }) => kind !== 'recorded').map((result) => JSON.stringify(result))), new Set(['{"kind":"spent","count":7,"maxSignatures":7}']))
+    t.equal((await rowsOf(database, 'signatures')).length, 8)
+    const again = await database.open()
+    t.match(await limited(again, 7), { kind: 'spent' })
+    t.match(await again.lookUp({ ...recording({ client: 'job' }).subject, maxSignatures: 7 }), { kind: 'spent', count: 7, maxSignatures: 7 }, 'it is known before anything is signed')
+    t.match(await limited(again, 8), { kind: 'recorded' }, 'a limit that was raised')
+    t.match(await limited(again, 1, 'another-job'), { kind: 'recorded' })
+    t.match(await again.audit(), { intact: true })
   })
 
   test('force makes another signature, and from then on that one is the answer', async (t) => {
@@ -205,7 +227,7 @@ for (const { name: engine, skip, fresh } of ENGINES) {
     const store = await (await fresh(t)).open()
     const made = async (second: number, client: string, content = 'x') => await recorded(store, { signedAt: at(second), client, content, filesets: [], force: true })
     const [first, , second] = [await made(1, 'release-bot'), await made(3, 'release-bot', 'y'), await made(2, 'auditor')]
-    t.strictSame(await store.findByDigest(hash('sha256', 'x')), [{ signature: second, client: 'auditor' }, { signature: first, client: 'release-bot' }])
+    t.strictSame((await store.findByDigest(hash('sha256', 'x'))).map(({ client, signature }) => ({ client, signature })), [{ client: 'auditor', signature: second }, { client: 'release-bot', signature: first }])
     t.strictSame(await store.findByDigest(hash('sha256', 'x').toUpperCase()), [])
     await Promise.all(Array.from({ length: 120 }, async (_, index) => await made(10 + index, 'release-bot')))
     const found = await store.findByDigest(hash('sha256', 'x'))
@@ -248,7 +270,7 @@ for (const { name: engine, skip, fresh } of ENGINES) {
     await fc.assert(fc.asyncProperty(searches, async (drawn) => {
       const search = Object.fromEntries(Object.entries(drawn).filter(([, value]) => value !== undefined)) as Search
       const wanted = all.filter((one) => fits(one, search)).slice(0, search.limit).map(({ signature, client }) => ({ signature, client }))
-      t.strictSame(await store.find(search), wanted, JSON.stringify(search))
+      t.strictSame((await store.find(search)).map(({ signature, client }) => ({ signature, client })), wanted, JSON.stringify(search))
     }), { numRuns: count(60, 500) })
   })
 

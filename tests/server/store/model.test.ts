@@ -165,7 +165,7 @@ function checkRecorded(model: Model, want: Readonly<{ kind: string; id?: string 
   return (result) => {
     const found = result as Recorded
     same(found.kind, want.kind)
-    same(found.kind === 'taken' ? found.earlier : found.signature.id, want.id)
+    if (found.kind !== 'spent') same(found.kind === 'taken' ? found.earlier : found.signature.id, want.id)
     if (found.kind === 'recorded') model.recorded.set(found.signature.id, found.signature)
   }
 }

@@ -121,6 +121,7 @@ void t.test('an obstacle is the newest signature of the artefact before a level 
   const past = (sha256: string | undefined, artefacts: readonly string[] = []) => ({
     artefacts: new Map(artefacts.map((id) => [subject.artefact, id])),
     levels: new Map(sha256 === undefined ? [] : [[second, { level: second, sha256, signature_id: 'earlier' }]]),
+    counts: new Map<string, number>(),
   })
   const taken = { kind: 'taken', level: subject.levels[1], earlier: 'earlier' }
   t.equal(obstacleOf(subject, past(undefined)), undefined)

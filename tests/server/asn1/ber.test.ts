@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import t from 'tap'
-import { BerError, childOf, integerOf, octetsOf, oidOf, parseBer, TAG, type BerElement } from '../../../server/keys/ber.ts'
+import { BerError, childOf, integerOf, octetsOf, oidOf, parseBer, TAG, type BerElement } from '../../../server/asn1/ber.ts'
 import { count } from '../../helpers/full-size.ts'
 
 const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex')

@@ -1,0 +1,107 @@
+import { SigningError } from '../errors.ts'
+
+/** Gives a turn back; calling it again does nothing. */
+export type Release = () => void
+
+/** Who takes a turn. */
+export type TurnOptions = Readonly<{
+  /** Parties that wait get turns by turns, however many each of them wants; without a name all are one party. */
+  party?: string
+  /** Part of something that was let in: it waits however long the line is. */
+  patient?: boolean
+  /** Takes the caller out of the line and rejects with the signal's reason. */
+  signal?: AbortSignal | undefined
+}>
+
+/** A bounded number of turns at once with a bounded waiting line in front: fair between parties, and first come, first served for each. */
+export type Turns = Readonly<{
+  /**
+   * Resolves when it is the caller's turn.
+   * @throws SigningError of the code that the turns were made with when the line is full, with the fact `retryAfterMs`; `SHUTTING_DOWN` after `close`
+   */
+  take(options?: TurnOptions): Promise<Release>
+  /** How many wait. */
+  waiting(): number
+  /** Refuses everybody in the line and everybody who comes later; turns that were given run on. */
+  close(): void
+}>
+
+/** `concurrency` turns are out at once, and `waiting` callers may wait. */
+export type TurnsOptions = Readonly<{ concurrency: number; waiting: number; busy: Readonly<{ code: 'SERVER_BUSY' | 'SIGNER_BUSY'; message: string }> }>
+
+type Waiter = Readonly<{ admit: () => void; refuse: (reason: unknown) => void }>
+
+/** How much the newest turn counts in the average of how long one takes to come back. */
+const NEWEST = 0.1
+
+/** Returns such turns. */
+export function createTurns({ concurrency, waiting, busy }: TurnsOptions): Turns {
+  // A Map keeps the order of insertion: its first party is the next one, and goes to the end.
+  const lines = new Map<string, Set<Waiter>>()
+  let [free, size, closed] = [concurrency, 0, false]
+  let [lastReleaseMs, paceMs] = [0, 0]
+
+  const release = (): void => {
+    const now = performance.now()
+    if (size > 0) paceMs += (now - lastReleaseMs - paceMs) * NEWEST
+    lastReleaseMs = now
+    const next = lines.entries().next().value
+    if (next === undefined) {
+      free += 1
+      return
+    }
+    const [party, line] = next
+    const [waiter] = line
+    lines.delete(party)
+    if (line.size > 1) lines.set(party, line)
+    waiter?.admit()
+  }
+  const wait = (party: string, signal: AbortSignal | undefined): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const line = lines.get(party) ?? new Set()
+      const leave = (): void => {
+        size -= 1
+        line.delete(waiter)
+        if (line.size === 0 && lines.get(party) === line) lines.delete(party)
+        signal?.removeEventListener('abort', onAbort)
+      }
+      const waiter: Waiter = {
+        admit: () => (leave(), resolve()),
+        refuse: (reason) => (leave(), reject(reason)),
+      }
+      const onAbort = (): void => waiter.refuse(signal?.reason)
+      signal?.addEventListener('abort', onAbort, { once: true })
+      lines.set(party, line.add(waiter))
+      size += 1
+    })
+  /** Who has less than an equal share of the line is let into it though others have filled it. */
+  const mayWait = (party: string): boolean => size < waiting || (lines.get(party)?.size ?? 0) < Math.floor(waiting / (lines.size + (lines.has(party) ? 0 : 1)) / 2)
+
+  return {
+    async take({ party = '', patient = false, signal } = {}) {
+      signal?.throwIfAborted()
+      if (closed) throw shuttingDown()
+      if (free > 0) free -= 1
+      else if (patient || mayWait(party)) await wait(party, signal)
+      else throw new SigningError(busy.code, busy.message, { waiting: size, retryAfterMs: Math.ceil(size * paceMs) })
+      return once(release)
+    },
+    waiting: () => size,
+    close() {
+      closed = true
+      for (const waiter of [...lines.values()].flatMap((line) => [...line])) waiter.refuse(shuttingDown())
+    },
+  }
+}
+
+function once(release: () => void): Release {
+  let given = false
+  return () => {
+    if (!given) release()
+    given = true
+  }
+}
+
+function shuttingDown(): SigningError {
+  return new SigningError('SHUTTING_DOWN', 'the server is shutting down')
+}
