@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { describeFile } from '../sdk/local.ts'
 import type { SignAgainRequest, SignAnswer, Signature } from '../sdk/index.ts'
-import { describeFile, LocalFileError } from '../sdk/local.ts'
 import type { ExitStatus } from './exit-status.ts'
 import { failureOf, type Failure } from './failure.ts'
 import type { Invocation } from './invocation.ts'
@@ -95,9 +95,9 @@ async function signOnce(session: Session, reported: Reported, { keyid, local }: 
   })
 }
 
-async function send({ client, io }: Session, path: string, { reported: { sha256, filename }, keyid }: Readonly<{ reported: Reported; keyid: string }>): Promise<SignAnswer> {
+async function send({ client, io, sdk }: Session, path: string, { reported: { sha256, filename }, keyid }: Readonly<{ reported: Reported; keyid: string }>): Promise<SignAnswer> {
   const { digest } = await describeFile(path, { signal: io.signal })
-  if (digest.sha256 !== sha256) throw new LocalFileError('CONTENT_UNAVAILABLE', 'the file has other bytes by now')
+  if (digest.sha256 !== sha256) throw new sdk.LocalFileError('CONTENT_UNAVAILABLE', 'the file has other bytes by now')
   return await client.signUpload({ file: path, filename, keyid }, { signal: io.signal })
 }
 
@@ -128,10 +128,10 @@ function createTurn({ io }: Session, rate: number): () => Promise<void> {
   }
 }
 
-async function localContents({ terminal, io }: Session, folder: string): Promise<LocalContents> {
+async function localContents({ sdk, terminal, io }: Session, folder: string): Promise<LocalContents> {
   const contents = new Map<string, string>()
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
-    throw new LocalFileError('FILE_UNREADABLE', `${folder} cannot be read (${error.code})`)
+    throw new sdk.LocalFileError('FILE_UNREADABLE', `${folder} cannot be read (${error.code})`)
   })
   for (const entry of entries) {
     if (!entry.isFile()) continue

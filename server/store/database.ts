@@ -1,4 +1,5 @@
 import type { LogAudit } from '../schemas/log.ts'
+import type { Receipt } from '../schemas/receipt.ts'
 import type { Signature } from '../schemas/signature.ts'
 import type { TilePosition } from '../../formats/index.ts'
 import type { Asked, Asking, Catalogued, Level, ReadItem, Search, SignedFile, Spent, Subject } from './store.ts'
@@ -8,7 +9,7 @@ import type { Write } from './transaction.ts'
 export type Looked = Readonly<{ kind: 'signed'; signature: Signature; client: string; unhanded: boolean } | { kind: 'taken'; level: Level; earlier: string } | Spent>
 
 /** What became of a write of kind `record`: see {@link Looked} for what stood in its way. */
-export type Recorded = Readonly<{ kind: 'recorded'; signature: Signature }> | Looked
+export type Recorded = Readonly<{ kind: 'recorded'; receipt: Receipt }> | Looked
 
 /**
  * A database as the store uses it: everything that it can be asked in one call. Arguments and results are plain data that structured clone

@@ -53,8 +53,10 @@ class GroupedStore implements Store {
   async record(subject: Subject, signature: Parameters<Store['record']>[1]): ReturnType<Store['record']> {
     const recorded = await this.#write({ kind: 'record', recording: { subject, signature } }) as Recorded
     if (recorded.kind !== 'recorded') return await this.#hand(recorded, subject.recipient)
-    if (this.#file !== undefined) await this.#append(this.#file, recorded.signature.records)
-    return recorded
+    if (this.#file !== undefined) await this.#append(this.#file, signature.records)
+    // Its members in the order in which they are read again: an answer that is given twice has the same bytes.
+    const { records, ...rest } = signature
+    return { kind: 'recorded', signature: { ...rest, replayed: false, records, receipt: recorded.receipt } }
   }
 
   countOf(client: string, most: number): Promise<number> {

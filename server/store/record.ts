@@ -1,7 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { signatureEntry } from '../../formats/index.ts'
 import type { Receipt } from '../schemas/receipt.ts'
-import type { Signature } from '../schemas/signature.ts'
 import { countMade, levelChanges, obstacleOf, readPast, takenLevel, type Obstacle } from './guard.ts'
 import type { Leaves } from './leaves.ts'
 import type { Ledger } from './ledger.ts'
@@ -13,7 +12,7 @@ import type { LatestSignatureRow, LevelRow, SignatureRow } from './tables.ts'
 export type Recording = Readonly<{ subject: Subject; signature: Unrecorded }>
 
 /** What became of it. */
-export type RecordResult = Readonly<{ kind: 'recorded'; signature: Signature }> | Obstacle
+export type RecordResult = Readonly<{ kind: 'recorded'; receipt: Receipt }> | Obstacle
 
 type Accepted = Readonly<{ recording: Recording; leafIndex: number }>
 
@@ -50,7 +49,7 @@ export async function recordAll(ledger: Ledger, leaves: Leaves, recordings: read
         if (!isNew) await ledger.change('levels', { level: row.level }, row)
       }
       await ledger.insert('levels', [...levels.values()].filter(({ isNew }) => isNew).map(({ row }) => row))
-      return decisions.map((decision) => ('recording' in decision ? recorded(decision, leaves.receipt(decision.leafIndex)) : decision))
+      return decisions.map((decision) => ('recording' in decision ? { kind: 'recorded', receipt: leaves.receipt(decision.leafIndex) } : decision))
     },
   }
 }
@@ -82,9 +81,4 @@ export async function writeLatest(ledger: Ledger, files: readonly Readonly<{ fil
     await ledger.remove('latest_signatures', { root, relative_path: group.map((row) => row.relative_path) })
     await ledger.insert('latest_signatures', group)
   }
-}
-
-function recorded({ recording: { signature: { records, ...signature } } }: Accepted, receipt: Receipt): RecordResult {
-  // Its members in the order in which they are read again: an answer that is given twice has the same bytes.
-  return { kind: 'recorded', signature: { ...signature, replayed: false, records, receipt } }
 }

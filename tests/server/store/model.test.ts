@@ -5,7 +5,7 @@ import t from 'tap'
 import type { LogEntry } from '../../../formats/index.ts'
 import { LEASE_MS } from '../../../server/store/answers.ts'
 import type { Database, Recorded } from '../../../server/store/database.ts'
-import type { AnswerItem, Asked, Asking, Subject } from '../../../server/store/store.ts'
+import type { AnswerItem, Asked, Asking, Subject, Unrecorded } from '../../../server/store/store.ts'
 import type { Write } from '../../../server/store/transaction.ts'
 import { ENGINES, openLocal, type TestDatabase } from '../../helpers/engines.ts'
 import { count } from '../../helpers/full-size.ts'
@@ -111,7 +111,7 @@ function planned(choice: Choice, model: Model): Readonly<{ write: Write; expect:
   switch (choice.kind) {
     case 'record': {
       const { subject, signature } = subjectOf(choice)
-      return { write: { kind: 'record', recording: { subject, signature } }, expect: () => checkRecorded(model, model.record(subject, signature.id)) }
+      return { write: { kind: 'record', recording: { subject, signature } }, expect: () => checkRecorded(model, signature, model.record(subject, signature.id)) }
     }
     case 'append':
       return { write: { kind: 'append', entry: KINDS[choice.content] as LogEntry }, expect: () => (model.leaves += 1, () => undefined) }
@@ -161,12 +161,12 @@ function same(found: unknown, wanted: unknown): void {
   if (!Object.is(found, wanted)) throw new Error(`found ${String(found)}, not ${String(wanted)}`)
 }
 
-function checkRecorded(model: Model, want: Readonly<{ kind: string; id?: string }>): (result: unknown) => void {
+function checkRecorded(model: Model, signature: Unrecorded, want: Readonly<{ kind: string; id?: string }>): (result: unknown) => void {
   return (result) => {
     const found = result as Recorded
     same(found.kind, want.kind)
-    if (found.kind !== 'spent') same(found.kind === 'taken' ? found.earlier : found.signature.id, want.id)
-    if (found.kind === 'recorded') model.recorded.set(found.signature.id, found.signature)
+    if (found.kind === 'recorded') model.recorded.set(signature.id, { ...signature, replayed: false, receipt: found.receipt })
+    else if (found.kind !== 'spent') same(found.kind === 'taken' ? found.earlier : found.signature.id, want.id)
   }
 }
 

@@ -112,7 +112,7 @@ void t.test('the module of the thread opens the database, answers each call or s
   t.strictSame(await exited, [0])
   t.match(replies, [
     { kind: 'open' },
-    { kind: 'done', id: 1, value: [{ kind: 'recorded', signature: { id: signature.id } }] },
+    { kind: 'done', id: 1, value: [{ kind: 'recorded', receipt: { index: 0 } }] },
     { kind: 'failed', id: 2, isWriteFault: true, fault: { code: 'STORE_FAILED', message: 'the store failed' } },
     { kind: 'failed', id: 3, fault: { code: 'STORE_FAILED' } },
     { kind: 'done', id: 4 },
