@@ -13,6 +13,7 @@ import { answerError, answerNotFound, problemFromError } from './http/problems.t
 import { tellLimits } from './http/rate-limit.ts'
 import { createRefusalLog, type RefusalLog } from './http/refusal-log.ts'
 import { logRefusal } from './http/refusals.ts'
+import { buildSerializer } from './http/serializer.ts'
 import { buildValidator } from './http/validator.ts'
 import type { Metrics } from './http/metrics.ts'
 import type { App } from './http/route.ts'
@@ -61,7 +62,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     logController: new LogController({ disableRequestLogging: true }),
     exposeHeadRoutes: false,
     genReqId: () => randomUUID(),
-    schemaController: { compilersFactory: { buildValidator: buildValidator as never } },
+    schemaController: { compilersFactory: { buildValidator: buildValidator as never, buildSerializer: buildSerializer as never } },
     return503OnClosing: false,
     routerOptions: { maxParamLength: 256 },
     frameworkErrors: (error, request, reply) => void answerUnrouted(error, { request, reply }, { ...deps, incidents, refusals }),

@@ -14,7 +14,7 @@ import { openRoots } from '../../server/roots/open-roots.ts'
 import { OPERATIONS } from '../../server/schemas/whoami.ts'
 import { createEmbeddedSigner } from '../../server/signers/embedded.ts'
 import { createReceiver } from '../../server/uploads/receive.ts'
-import { createThreadPool } from '../../server/threads/pool.ts'
+import { createThreadPool, type ThreadPool } from '../../server/threads/pool.ts'
 import { createTurns } from '../../server/threads/turns.ts'
 import { WORKER_MODULE } from '../../server/threads/worker-module.ts'
 import { openTestStore, TEST_LOG } from './store.ts'
@@ -51,6 +51,7 @@ export function clientNamed(name: string, more: Partial<ClientConfig> = {}): Cli
 }
 
 let pair: RsaKeyPair | undefined
+let pool: ThreadPool | undefined
 
 /** Builds the app itself; whoever does closes it. */
 export async function buildTestApp(deps: TestDeps): Promise<FastifyInstance> {
@@ -66,7 +67,8 @@ export async function makeApp(test: Test, change: (deps: TestDeps) => Partial<Te
   pair ??= rsaKeyPair()
   const [lines, requests, files]: [LogLine[], unknown[], unknown[]] = [[], [], []]
   let identity: ClientIdentity | undefined = identityNamed('bot')
-  const pool = createThreadPool({ module: WORKER_MODULE, size: 1, maxWaiting: 1000 })
+  // One for all apps of a file: a thread takes longer to start than most tests.
+  pool ??= createThreadPool({ module: WORKER_MODULE, size: 1, maxWaiting: 1000 })
   const store = await openTestStore(join(folder, 'signing.db'))
   const clock = () => NOW
   const usual: TestDeps = {
@@ -98,7 +100,6 @@ export async function makeApp(test: Test, change: (deps: TestDeps) => Partial<Te
   test.teardown(async () => {
     await app.close()
     await store.close()
-    await pool.close()
   })
   await app.ready()
   return { app, folder, root, pair, deps, lines, requests, files, become: (name) => void (identity = name === undefined ? undefined : identityNamed(name)) }
