@@ -31,9 +31,11 @@ export function signedNumber(index: number): Signed {
   }
 }
 
-/** The id of a signature, a UUID whose bits are spread as those of a random one. */
+/** The id of a signature: a UUID of version 7, as the server makes them, of the time at which it was signed. */
 export function idNumber(index: number): string {
-  return hash('sha256', `id ${index}`).replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*$/, '$1-$2-4$3-a$4-$5')
+  const time = (BEGAN_MS + index).toString(16).padStart(12, '0')
+  const random = hash('sha256', `id ${index}`)
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${random.slice(0, 3)}-a${random.slice(3, 6)}-${random.slice(6, 18)}`
 }
 
 /** The package of a signature, and the client that it was made for. */

@@ -27,7 +27,7 @@ export async function reloadUntil(server: BenchServer, { file, until, pauseMs = 
 /** Returns a configuration with one more client, who may do nothing that matters. */
 export function withVisitor(configuration: string): string {
   const { clients, ...others } = parse(configuration) as Readonly<{ clients: readonly object[] }>
-  return stringify({ ...others, clients: [...clients, { name: 'visitor', match: { san: 'URI:urn:example:visitor' }, allow: ['whoami'] }] })
+  return stringify({ ...others, clients: [...clients, { ...clients[0], name: 'visitor', match: { san: 'URI:urn:example:visitor' }, allow: ['whoami'] }] }, { aliasDuplicateObjects: false })
 }
 
 /** Returns how many reloads a server's log says were done. */

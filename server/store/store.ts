@@ -98,7 +98,7 @@ export interface TamperLog {
   entries(position: Readonly<{ index: number; width: number }>): Promise<Buffer | undefined>
   /** A proof (C2SP tlog-proof, with its entry) against the newest checkpoint that this signature stands in the log, or undefined for an unknown id (UUID). */
   proof(id: string): Promise<string | undefined>
-  /** Compares every row of the database with what the server wrote. Takes a while: seconds for a million signatures. */
+  /** Compares every row of the database with what the server wrote. Takes a while: a minute or two for a million signatures. */
   audit(): Promise<LogAudit>
 }
 
