@@ -17,12 +17,17 @@ export type ThreadOptions = Readonly<{ module?: URL }>
 /**
  * Opens a database in a thread of its own, so that a disk flush, or another process that holds the database, keeps nobody waiting but
  * those who write. When the thread ends, the calls that it had not answered fail with `STORE_FAILED`, and the next one starts another.
+ *
+ * Searches and audits have a second thread, which the first of them starts: SQLite answers in the thread that asks, and a search that reads the
+ * whole catalogue must not keep signatures waiting.
  * @throws SigningError whatever the thread threw when it opened the database
  */
 export async function openThreadDatabase(data: DatabaseThreadData, { module = MODULE }: ThreadOptions = {}): Promise<Database> {
   const thread = new DatabaseThread(data, module)
   await thread.started()
-  const call = (name: CallName) => async (...args: readonly unknown[]): Promise<never> => (await thread.call(name, args)) as never
+  const searching = new DatabaseThread(data, module)
+  const asked = (one: DatabaseThread, name: CallName) => async (...args: readonly unknown[]): Promise<never> => (await one.call(name, args)) as never
+  const call = (name: CallName) => asked(thread, name)
   return {
     write: call('write'),
     lookUp: call('lookUp'),
@@ -30,18 +35,18 @@ export async function openThreadDatabase(data: DatabaseThreadData, { module = MO
     get: call('get'),
     wasHandedTo: call('wasHandedTo'),
     findByDigest: call('findByDigest'),
-    find: call('find'),
+    find: asked(searching, 'find'),
     signedAmong: call('signedAmong'),
     checkpoint: call('checkpoint'),
     tile: call('tile'),
     entries: call('entries'),
     proof: call('proof'),
-    audit: call('audit'),
+    audit: asked(searching, 'audit'),
     peek: call('peek'),
     items: call('items'),
     probe: call('probe'),
     isWriteFault: (cause) => cause instanceof SigningError && cause.facts['isWriteFault'] === true,
-    close: async () => await thread.close(),
+    close: async () => void (await Promise.all([thread.close(), searching.close()])),
   }
 }
 

@@ -32,6 +32,9 @@ async function answer({ id, name, args }: Call): Promise<void> {
       break
     case 'never':
       return
+    case 'block':
+      for (const end = performance.now() + 500; performance.now() < end;) continue
+      break
     case 'die':
       // Outside of this promise, whose rejection would only be unhandled.
       return void setImmediate(() => { throw new Error('died') })

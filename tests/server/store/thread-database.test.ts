@@ -24,6 +24,16 @@ void t.test('calls are answered by the thread, several at once and each with its
   await database.close()
 })
 
+void t.test('a search keeps nobody waiting who signs, however long it takes', async (t) => {
+  const database = await openThreadDatabase(SAMPLE, { module: MODULE })
+  let isOver = false
+  const search = database.find('block' as never).then(() => { isOver = true })
+  for (let turn = 0; turn < 5; turn += 1) t.match(await database.get('quick'), { client: 'quick' })
+  t.notOk(isOver, 'the search still runs')
+  await search
+  await database.close()
+})
+
 void t.test('an error comes back with its code and its facts, and says whether one write is at fault', async (t) => {
   const database = await openThreadDatabase(SAMPLE, { module: MODULE })
   const faultOf = async (id: string) => await database.get(id).then(() => undefined, (error: unknown) => error)
