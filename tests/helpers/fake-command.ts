@@ -40,5 +40,6 @@ export function setFaults({ folder }: Pick<Place, 'folder'>, ...faults: readonly
 /** Every run so far. */
 export function fakeRuns({ folder }: Pick<Place, 'folder'>): readonly FakeRun[] {
   const log = join(folder, 'fake.log')
-  return existsSync(log) ? readFileSync(log, 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line) as FakeRun) : []
+  // A line that is being written is none yet.
+  return existsSync(log) ? readFileSync(log, 'utf8').split('\n').slice(0, -1).map((line) => JSON.parse(line) as FakeRun) : []
 }
