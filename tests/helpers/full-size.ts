@@ -5,3 +5,6 @@ export const FULL = process.env['TEST_FULL'] === '1' || Number(process.env['TEST
 export function count(quick: number, full: number): number {
   return FULL ? full : quick
 }
+
+/** For tests that take long and whose subject quicker ones cover in part: `false` in a full run, else the reason to skip. */
+export const needsFull = FULL ? false : 'part of npm run test:full'

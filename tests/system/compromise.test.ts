@@ -9,7 +9,7 @@ import { verifySignature } from '../../formats/index.ts'
 import type { Signature } from '../../sdk/index.ts'
 import { runCommand } from '../../server/command.ts'
 import { flagsFor, MAIN, sign as signHere, type Said } from '../cli/harness.ts'
-import { FULL } from '../helpers/full-size.ts'
+import { FULL, needsFull } from '../helpers/full-size.ts'
 import { putPackage } from '../helpers/packages.ts'
 import { makePlace, TRUSTED_BOT, type Place } from '../helpers/place.ts'
 import { runServer } from '../helpers/server.ts'
@@ -54,7 +54,7 @@ const signaturesIn = (stdout: string): readonly Signature[] => Object.values((JS
 
 t.setTimeout(180_000)
 
-void t.test('a key gives way to another: in the overlap both sign, then the successor alone, and what the first signed stays valid', { timeout: 180_000 }, async (t) => {
+void t.test('a key gives way to another: in the overlap both sign, then the successor alone, and what the first signed stays valid', { skip: needsFull, timeout: 180_000 }, async (t) => {
   const place = await makePlace(t)
   const config = place.configure({ clients: [TRUSTED_BOT] })
   const path = putPackage(place.root)
@@ -83,7 +83,7 @@ void t.test('a key gives way to another: in the overlap both sign, then the succ
   await after.stop()
 })
 
-void t.test('the drill of docs/compromise.md: what a stolen key signed is found, revoked and signed again, and nothing it signed is valid any more', { timeout: 180_000 }, async (t) => {
+void t.test('the drill of docs/compromise.md: what a stolen key signed is found, revoked and signed again, and nothing it signed is valid any more', { skip: needsFull, timeout: 180_000 }, async (t) => {
   const place = await makePlace(t)
   const config = place.configure({ clients: [TRUSTED_BOT] })
   const { keys, signWith } = commandsOf(place)

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { askAt, clientOf } from '../helpers/client.ts'
-import { count } from '../helpers/full-size.ts'
+import { count, needsFull } from '../helpers/full-size.ts'
 import { testPki } from '../helpers/pki.ts'
 import { eventually } from '../helpers/processes.ts'
 import { startServer, type LogLine, type TestServer } from '../helpers/server.ts'
@@ -62,7 +62,7 @@ async function serves(t: Test, server: TestServer): Promise<void> {
   t.equal((await (await clientOf(t, server.url)).ask('/whoami')).status, 200, 'a good client gets in')
 }
 
-void t.test(`${IDLE} connections that never begin their handshake are closed in time, cost little, and keep nobody out`, { timeout: 180_000 }, async (t) => {
+void t.test(`${IDLE} connections that never begin their handshake are closed in time, cost little, and keep nobody out`, { skip: needsFull, timeout: 180_000 }, async (t) => {
   const server = await startServer(t, { config: { limits: { connections: IDLE + 100, handshakesPerAddress: IDLE, handshakeMs: HANDSHAKE_MS } } })
   await serves(t, server)
   const before = residentMiB(server)
@@ -84,7 +84,7 @@ void t.test(`${IDLE} connections that never begin their handshake are closed in 
   t.equal(counted, IDLE, 'and none is missing in the numbers that follow')
 })
 
-void t.test('one address cannot take all places: what is too much of it is closed at once', async (t) => {
+void t.test('one address cannot take all places: what is too much of it is closed at once', { skip: needsFull }, async (t) => {
   const server = await startServer(t, { config: { limits: { connections: 100, handshakesPerAddress: 20, handshakeMs: 60_000 } } })
   const idle = await crowd(t, server.port, 60)
   await eventually(() => idle.closed() === 40)
@@ -104,7 +104,7 @@ void t.test('one address cannot take all places: what is too much of it is close
   t.equal(again.open(), 20, 'there is room again')
 })
 
-void t.test('above the limit of connections whoever comes is closed at once', async (t) => {
+void t.test('above the limit of connections whoever comes is closed at once', { skip: needsFull }, async (t) => {
   const server = await startServer(t, { config: { limits: { connections: 20, handshakesPerAddress: 20, handshakeMs: 60_000 } } })
   const idle = await crowd(t, server.port, 60)
   await eventually(() => idle.closed() === 40)
@@ -118,7 +118,7 @@ void t.test('above the limit of connections whoever comes is closed at once', as
   await serves(t, server)
 })
 
-void t.test('what is said slowly, or not at all, is ended in time', async (t) => {
+void t.test('what is said slowly, or not at all, is ended in time', { skip: needsFull }, async (t) => {
   const server = await startServer(t, { config: { limits: { requestMs: 1_000, idleMs: 500 } } })
   const sign = 'POST /sign HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 60000\r\n\r\n'
   const slowly = { text: 'x', everyMs: 200 }

@@ -10,6 +10,7 @@ import { fakeCommand, fakeRuns } from '../helpers/fake-command.ts'
 import { putPackage } from '../helpers/packages.ts'
 import { makePlace } from '../helpers/place.ts'
 import { runServer, startServer } from '../helpers/server.ts'
+import { needsFull } from '../helpers/full-size.ts'
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
 const UNIT = join(PROJECT, 'examples/systemd/signing-server.service')
@@ -25,7 +26,7 @@ function tracesIn(folder: string): readonly unknown[] {
 
 const place = await makePlace(t)
 
-void t.test('the server leaves no trace where it reads, whatever is asked of it', async (t) => {
+void t.test('the server leaves no trace where it reads, whatever is asked of it', { skip: needsFull }, async (t) => {
   const server = await startServer(t, { place })
   const path = putPackage(server.root)
   const before = tracesIn(server.root)
@@ -51,7 +52,7 @@ void t.test('the wrapped command has the environment of the configuration, and o
   t.strictSame(names, ['LANG', 'ODMDIR', 'PATH'])
 })
 
-void t.test('the server runs under the permission model of Node, and cannot be configured past it', async (t) => {
+void t.test('the server runs under the permission model of Node, and cannot be configured past it', { skip: needsFull }, async (t) => {
   // In a place where a server ran before: the first start makes the key of the log, and flushes it to disk, which that model forbids.
   const nodeOptions = ['--permission', `--allow-fs-read=${PROJECT}`, `--allow-fs-read=${place.folder}`, `--allow-fs-write=${place.folder}`, '--allow-worker', '--allow-net']
   const path = putPackage(place.root)

@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
 import { createClient, verifyReceipt, type FoundSignature } from '../../sdk/index.ts'
 import { sign as signWith, type Said } from '../cli/harness.ts'
-import { count } from '../helpers/full-size.ts'
+import { count, needsFull } from '../helpers/full-size.ts'
 import { putPackages } from '../helpers/packages.ts'
 import { testPki } from '../helpers/pki.ts'
 import type { Place } from '../helpers/place.ts'
@@ -29,7 +29,7 @@ async function bench(t: Test, { place, port = 0 }: Readonly<{ place?: Place; por
   return { server, home, sign: run }
 }
 
-void t.test('what was signed is found, reported and exported with proofs, which are verified offline', async (t) => {
+void t.test('what was signed is found, reported and exported with proofs, which are verified offline', { skip: needsFull }, async (t) => {
   const { server, sign } = await bench(t)
   putPackages(server.root, 3)
   t.match(await sign(server.root), { status: 0 })
@@ -64,7 +64,7 @@ void t.test('what was signed is found, reported and exported with proofs, which 
   t.match(await sign('log', 'tile', 'entries/000.p/1'), { status: 0, stdout: '"kind":"' })
 })
 
-void t.test('an idempotency key on the command line names the request, and --force signs again', async (t) => {
+void t.test('an idempotency key on the command line names the request, and --force signs again', { skip: needsFull }, async (t) => {
   const { server, sign } = await bench(t)
   putPackages(server.root, 2)
   const first = await sign('--idempotency-key', 'build-17', server.root)
@@ -80,7 +80,7 @@ void t.test('an idempotency key on the command line names the request, and --for
   t.equal(await ids(), 3)
 })
 
-void t.test('a client whose server is killed in the middle gets each event once, from the server that comes back', async (t) => {
+void t.test('a client whose server is killed in the middle gets each event once, from the server that comes back', { skip: needsFull }, async (t) => {
   const { server } = await bench(t)
   putPackages(server.root, 40)
   await using client = createClient({ baseUrl: server.url, ca, cert, key, retry: { tries: 20 } })
@@ -103,7 +103,7 @@ type Tampering = readonly [name: string, change: (db: DatabaseSync) => void, sen
 
 const NEWEST = 'leaf_index = (SELECT max(leaf_index) FROM signatures)'
 
-void t.test('an audit says what somebody did to the database while the server was stopped', async (t) => {
+void t.test('an audit says what somebody did to the database while the server was stopped', { skip: needsFull }, async (t) => {
   let { server, sign } = await bench(t)
   const { folder, root, port } = server
   putPackages(root, 4)

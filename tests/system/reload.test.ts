@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import { Agent } from 'undici'
 import { issueClient, issueCrl, issueServer, type Issued } from '../../certs/pki.ts'
 import { askAt, clientOf, type Client } from '../helpers/client.ts'
-import { count } from '../helpers/full-size.ts'
+import { count, needsFull } from '../helpers/full-size.ts'
 import { TRUSTED_BOT, type ConfigMembers, type Place } from '../helpers/place.ts'
 import { testPki } from '../helpers/pki.ts'
 import { startServer, type TestServer } from '../helpers/server.ts'
@@ -138,7 +138,7 @@ void t.test('no request is lost while configuration, certificate and revocation 
   t.strictSame(await server.stop(), { code: 0, signal: null })
 })
 
-void t.test('an edited configuration is taken up without a signal', async (t) => {
+void t.test('an edited configuration is taken up without a signal', { skip: needsFull }, async (t) => {
   const server = await startServer(t, { config: { reload: { pollMs: 100 } } })
   const client = await clientOf(t, server.url)
   t.equal((await client.ask('/whoami')).status, 200)

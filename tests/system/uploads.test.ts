@@ -12,7 +12,7 @@ import { packageChunks, writePackage } from '../../formats/index.ts'
 import type { SignAnswer } from '../../server/schemas/sign.ts'
 import type { Signature } from '../../server/schemas/signature.ts'
 import { clientOf, problemIn } from '../helpers/client.ts'
-import { count, FULL } from '../helpers/full-size.ts'
+import { count, FULL, needsFull } from '../helpers/full-size.ts'
 import { packageSource } from '../helpers/packages.ts'
 import { testPki } from '../helpers/pki.ts'
 import { makePlace, TRUSTED_BOT, type ConfigMembers } from '../helpers/place.ts'
@@ -112,7 +112,7 @@ void t.test('a file that is too large is refused while it is sent, and its conne
   t.strictSame(readdirSync(server.uploads), [])
 })
 
-void t.test('an upload may take longer than a request, but not pause for so long', async (t) => {
+void t.test('an upload may take longer than a request, but not pause for so long', { skip: needsFull }, async (t) => {
   const server = await uploadServer(t, { limits: { requestMs: 1_500 } })
   const slow = await wire(t, server)
   slow.socket.write(head(`content-length: ${PACKAGE.length}`))

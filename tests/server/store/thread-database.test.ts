@@ -27,7 +27,7 @@ void t.test('calls are answered by the thread, several at once and each with its
 void t.test('a search keeps nobody waiting who signs, however long it takes', async (t) => {
   const database = await openThreadDatabase(SAMPLE, { module: MODULE })
   let isOver = false
-  const search = database.find('block' as never).then(() => { isOver = true })
+  const search = database.find('block' as never).finally(() => void (isOver = true))
   for (let turn = 0; turn < 5; turn += 1) t.match(await database.get('quick'), { client: 'quick' })
   t.notOk(isOver, 'the search still runs')
   await search
