@@ -35,6 +35,8 @@ export async function soak(bench: Bench, { minutes, sampleMs, reloads, say }: So
     anew: signingAnew(readFileSync(DOCUMENT, 'utf8')),
     ...ledger,
   }
+  // Threads start when they are needed, and each has some descriptors for good; that of audits and searches is the last.
+  await auditOf(place, server)
   const baseDescriptors = descriptorsOf(server.pid)
   const until = performance.now() + minutes * 60_000
   const sampling = sampleUntil(server.pid, { until, sampleMs, say })
