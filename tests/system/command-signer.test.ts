@@ -10,7 +10,7 @@ import type { Signature } from '../../server/schemas/signature.ts'
 import { fakeCommand, fakeRuns, setFaults } from '../helpers/fake-command.ts'
 import type { FakeRun } from '../helpers/fake-command.ts'
 import { askAt, clientOf, problemIn } from '../helpers/client.ts'
-import { count } from '../helpers/full-size.ts'
+import { count, needsFull } from '../helpers/full-size.ts'
 import { isSignatureOf, putPackage, putPackages } from '../helpers/packages.ts'
 import { makePlace } from '../helpers/place.ts'
 import { eventually, isRunning } from '../helpers/processes.ts'
@@ -128,7 +128,7 @@ void t.test('in a directory a failing command fails each package by itself, and 
   t.ok(Object.values(answer.failures).every(({ code }) => code === 'SIGNER_FAILED'))
 })
 
-void t.test('of many at once no more than the configured number run and wait; the rest is answered 503 SIGNER_BUSY with Retry-After', async (t) => {
+void t.test('of many at once no more than the configured number run and wait; the rest is answered 503 SIGNER_BUSY with Retry-After', { skip: needsFull }, async (t) => {
   const server = await startServer(t, { config: fakeCommand({ signer: { concurrency: 2, waiting: 3 } }) })
   const client = await clientOf(t, server.url)
   putPackage(server.root)

@@ -12,7 +12,7 @@ import type { DigestKey, OpenedKey } from '../../../server/keys/key.ts'
 import { createTokens } from '../../../server/keys/pkcs11.ts'
 import type { Tokens } from '../../../server/keys/pkcs11.ts'
 import { probeKey } from '../../../server/keys/probe.ts'
-import { count } from '../../helpers/full-size.ts'
+import { count, needsFull } from '../../helpers/full-size.ts'
 import { eventually, isRunning } from '../../helpers/processes.ts'
 import { rsaKeyPair } from '../../helpers/signables.ts'
 import { TEST_PIN, makeFaulty, makeToken, withoutSoftHsm } from '../../helpers/softhsm.ts'
@@ -178,7 +178,7 @@ void t.test('a token that is lost is looked for by a new process', { skip: witho
   t.strictSame(await signMany(opened, 8), [])
 })
 
-void t.test('time and room are limited', { skip: withoutSoftHsm }, async (t) => {
+void t.test('time and room are limited', { skip: withoutSoftHsm || needsFull }, async (t) => {
   const hsm = makeFaulty(makeToken(t))
 
   await t.test('a signature that takes too long costs its process; the others are signed by the next', async (t) => {
