@@ -158,10 +158,10 @@ for (const { name: engine, skip, fresh } of ENGINES) {
   test('begin says that a server starts, and its configuration and keys only where they differ from what the log says', async (t) => {
     const database = await fresh(t)
     const [c1, c2, k1, k2] = ['c1', 'c2', 'a1', 'a2'].map((text) => text.repeat(32)) as [string, string, string, string]
-    const said = async (configurationSha256: string, keys: Readonly<Record<string, string>>): Promise<LogEntry[]> => {
+    const said = async (configurationSha256: string, keys: Readonly<Record<string, string>>, version?: string): Promise<LogEntry[]> => {
       const store = await database.open()
       const before = openCheckpoint(await store.checkpoint(), TRUST).size
-      const started: Started = { at: AT, version: '1.2.3', configurationSha256, keys: new Map(Object.entries(keys)) }
+      const started: Started = { at: AT, ...(version === undefined ? {} : { version }), configurationSha256, keys: new Map(Object.entries(keys)) }
       await store.begin(started)
       await store.close()
       const rows = await rowsOf(database, 'log_leaves')
@@ -170,11 +170,12 @@ for (const { name: engine, skip, fresh } of ENGINES) {
     const start = { kind: 'start', at: AT, version: '1.2.3' }
     const key = (keyid: string, change: string, spkiSha256: string) => ({ kind: 'key', at: AT, keyid, change, spkiSha256 })
     const configuration = (sha256: string) => ({ kind: 'configuration', at: AT, sha256 })
-    t.same(await said(c1, { 1001: k1, 1002: k2 }), [start, configuration(c1), key('1001', 'added', k1), key('1002', 'added', k2)])
-    t.same(await said(c1, { 1001: k1, 1002: k2 }), [start])
-    t.same(await said(c2, { 1001: k2, 1003: k1 }), [start, configuration(c2), key('1002', 'removed', k2), key('1001', 'changed', k2), key('1003', 'added', k1)])
-    t.same(await said(c1, { 1001: k2, 1002: k1, 1003: k1 }), [start, configuration(c1), key('1002', 'added', k1)], 'what came back is new')
-    t.same(await said(c1, {}), [start, key('1001', 'removed', k2), key('1003', 'removed', k1), key('1002', 'removed', k1)])
+    t.same(await said(c1, { 1001: k1, 1002: k2 }, '1.2.3'), [start, configuration(c1), key('1001', 'added', k1), key('1002', 'added', k2)])
+    t.same(await said(c1, { 1001: k1, 1002: k2 }, '1.2.3'), [start])
+    t.same(await said(c2, { 1001: k2, 1003: k1 }, '1.2.3'), [start, configuration(c2), key('1002', 'removed', k2), key('1001', 'changed', k2), key('1003', 'added', k1)])
+    t.same(await said(c1, { 1001: k2, 1002: k1, 1003: k1 }, '1.2.3'), [start, configuration(c1), key('1002', 'added', k1)], 'what came back is new')
+    t.same(await said(c1, {}, '1.2.3'), [start, key('1001', 'removed', k2), key('1003', 'removed', k1), key('1002', 'removed', k1)])
+    t.same(await said(c2, { 1001: k1 }), [configuration(c2), key('1001', 'added', k1)], 'a configuration that is taken up is no start')
     t.match(await (await database.open()).audit(), { intact: true })
   })
 
