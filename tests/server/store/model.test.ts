@@ -225,6 +225,6 @@ async function run(fresh: TestDatabase, sequence: readonly Step[]): Promise<void
 for (const { name, skip, fresh } of ENGINES) {
   void t.test(`${name}: whatever is written in whatever order, the database answers as a plain model does and the audit finds nothing`, { skip, timeout: 600_000 }, async (t) => {
     const sequences = fc.array(steps, { minLength: 20, maxLength: 120, size: 'max' })
-    await fc.assert(fc.asyncProperty(sequences, async (sequence) => await run(await fresh(t), sequence)), { numRuns: count(4, 20) })
+    await fc.assert(fc.asyncProperty(sequences, async (sequence) => await run(await fresh(t), sequence)), { numRuns: count(4, 12) })
   })
 }

@@ -65,7 +65,7 @@ function others(value: Value, isUnique: boolean): Value[] {
   if (typeof value !== 'string') throw new TypeError('a column has neither text nor a number')
   const flipped = value.endsWith('A') ? 'B' : 'A'
   const changed = `${value.slice(0, -1)}${flipped}`
-  return FULL ? [changed, `${value} `, `${value}\n`, ...(value === '' ? [] : [''])] : [changed]
+  return FULL ? [changed, `${value} `, ...(value === '' ? [] : [''])] : [changed]
 }
 
 /** Every column of a row with its value and another one, or several: of the leaves, which are hundreds, one, and in a quick run those of the last row alone. */
