@@ -103,10 +103,10 @@ class QueuedReloader implements Reloader {
     const marks = await markFiles(before.marks.keys())
     this.#watch?.seen(marks)
     const config = await loadConfig(before.config.file)
-    const { restart } = compareConfigs(before.config, config)
+    const { restart, reloadable: members } = compareConfigs(before.config, config)
     if (restart.length > 0) return { kind: 'refused', faults: restart.map((member) => `${member}: a change needs a restart`), facts: {} }
     const next = await openConfigured(config, ground, before)
-    const changed = changesOf(before, next)
+    const changed = changesOf(before, next, members)
     try {
       if (config.sha256 !== before.config.sha256 || changed.keys !== undefined) await record(next)
     } catch (error) {
@@ -133,8 +133,7 @@ class QueuedReloader implements Reloader {
   }
 }
 
-function changesOf(before: Configured, next: Configured): Changed {
-  const { reloadable: members } = compareConfigs(before.config, next.config)
+function changesOf(before: Configured, next: Configured, members: readonly Member[]): Changed {
   const nameOf = ({ name }: Readonly<{ name: string }>): string => name
   const keyidOf = ({ keyid }: Readonly<{ keyid: string }>): string => keyid
   const lists = {

@@ -2,20 +2,9 @@ import type { SignatureRecord } from '../signature/file.ts'
 import type { EntryRecord, SignatureEntry } from './entry.ts'
 
 /** A signature as the log needs it; that of the server's API is one. `signedAt` is when it was made, `signature` its bytes in base64. */
-export type LoggedSignature = Readonly<{
-  id: string
-  filename: string
-  sha256: string
-  sizeBytes: number
-  keyid: string
-  algorithm: string
-  covers: SignatureEntry['covers']
-  source: SignatureEntry['source']
-  format: string
-  signedAt: string
-  signature: string
-  records: readonly Omit<SignatureRecord, 'keyid'>[]
-}>
+export type LoggedSignature = Readonly<
+  Pick<SignatureEntry, 'id' | 'filename' | 'sha256' | 'sizeBytes' | 'keyid' | 'algorithm' | 'covers' | 'source' | 'format' | 'signature'> & { signedAt: string; records: readonly Omit<SignatureRecord, 'keyid'>[] }
+>
 
 /** For whom a signature was made (name, and SHA-256 of the public key), and the id of the one that it replaces, if it does. */
 export type SignatureParties = Readonly<Pick<SignatureEntry, 'client' | 'spki' | 'replaces'>>

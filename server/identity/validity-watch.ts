@@ -1,3 +1,4 @@
+import { daysUntil, dueNotice } from './notice.ts'
 import type { Validity } from './validity.ts'
 
 /** What of the TLS configuration ends: the server's certificates, the authorities of the clients, the revocation lists; of several the first. */
@@ -11,7 +12,7 @@ export type ValidityWatchOptions = Readonly<{
   ended: () => void
 }>
 
-const [DAY_MS, HALF_A_DAY_MS, MINUTE_MS] = [86_400_000, 43_200_000, 60_000]
+const [HALF_A_DAY_MS, MINUTE_MS] = [43_200_000, 60_000]
 
 /** How many days before somebody should hear of it. A list is renewed every few days, so three months ahead would be always. */
 const NOTICE_DAYS = { cert: [7, 30, 90], clientCa: [7, 30, 90], crl: [1, 3, 7] } as const
@@ -48,7 +49,6 @@ function endsOf({ serverNotAfter, clientCaNotAfter, crlNextUpdate }: Validity): 
 }
 
 function noticeOf({ what, at }: End, now: Date): ValidityNotice | undefined {
-  const leftMs = at.getTime() - now.getTime()
-  const notice = leftMs <= 0 ? 0 : NOTICE_DAYS[what].find((days) => leftMs <= days * DAY_MS)
-  return notice === undefined ? undefined : { what, endsAt: at.toISOString(), daysLeft: Math.max(0, Math.floor(leftMs / DAY_MS)), notice }
+  const notice = dueNotice<number>(at, now, NOTICE_DAYS[what])
+  return notice === undefined ? undefined : { what, endsAt: at.toISOString(), daysLeft: Math.max(0, daysUntil(at, now)), notice }
 }

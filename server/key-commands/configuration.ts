@@ -3,8 +3,8 @@ import { open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { parseDocument, type Document, type YAMLMap } from 'yaml'
 import { parseConfig, type Config } from '../config/load.ts'
+import { flushFolder } from '../flush-folder.ts'
 import { KeyCommandFault } from './fault.ts'
-import { flushFolder } from './new-files.ts'
 
 /** A configuration that is about to change: the YAML with its comments, and what it says so far. */
 export type Changing = Readonly<{ document: Document; config: Config }>

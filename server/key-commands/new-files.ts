@@ -1,5 +1,6 @@
 import { open, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { flushFolder } from '../flush-folder.ts'
 import { KeyCommandFault } from './fault.ts'
 
 /** A file to make: its whole content, and its permissions whatever the umask is. */
@@ -25,12 +26,6 @@ export async function writeNewFiles(files: readonly NewFile[]): Promise<void> {
 /** Takes files away again that {@link writeNewFiles} made. */
 export async function removeFiles(files: readonly Pick<NewFile, 'path'>[]): Promise<void> {
   for (const { path } of files) await rm(path, { force: true })
-}
-
-/** Resolves when the names in a folder are on disk. */
-export async function flushFolder(path: string): Promise<void> {
-  await using folder = await open(path)
-  await folder.sync()
 }
 
 async function writeNewFile({ path, content, mode }: NewFile, made: () => void): Promise<void> {

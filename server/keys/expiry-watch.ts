@@ -1,5 +1,6 @@
 import type { Keyring } from './key.ts'
-import { daysUntil, endOf, lifeOf, noticeDays } from './life.ts'
+import { daysUntil } from '../identity/notice.ts'
+import { endOf, lifeOf, noticeDays } from './life.ts'
 
 /** What is said of a key that ends soon: `daysLeft` are whole days, `notice` is 90, 30, 7, or 0 for one that has ended. */
 export type ExpiryNotice = Readonly<{ keyid: string; endOf: 'key' | 'certificate'; endsAt: string; daysLeft: number; notice: number; successor?: string }>

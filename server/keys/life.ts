@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { SigningError } from '../errors.ts'
+import { dueNotice } from '../identity/notice.ts'
 import type { KeyState } from '../schemas/key.ts'
 import type { OpenedKey } from './key.ts'
 
@@ -17,8 +18,6 @@ export type KeyEnd = Readonly<{ of: 'key' | 'certificate'; at: Date }>
 
 /** How many days before the end of a key somebody should hear of it. */
 export const NOTICE_DAYS = [7, 30, 90] as const
-
-const DAY_MS = 86_400_000
 
 /** Returns the life of a key from its configuration and its certificate. */
 export function readLife({ state = 'active', notBefore, notAfter, successor, revokedAt, revocationReason }: LifeConfig, certificatePem?: string): KeyLife {
@@ -73,11 +72,5 @@ export function endOf(key: Pick<OpenedKey, 'life'>): KeyEnd | undefined {
 
 /** Returns the notice that is due for an end: 90, 30 or 7 days before, 0 from the end on; undefined as long as there is time. */
 export function noticeDays({ at }: KeyEnd, now: Date): (typeof NOTICE_DAYS)[number] | 0 | undefined {
-  const left = at.getTime() - now.getTime()
-  return left <= 0 ? 0 : NOTICE_DAYS.find((days) => left <= days * DAY_MS)
-}
-
-/** Returns how many whole days are left until a time that has not come. */
-export function daysUntil(at: Date, now: Date): number {
-  return Math.floor((at.getTime() - now.getTime()) / DAY_MS)
+  return dueNotice(at, now, NOTICE_DAYS)
 }

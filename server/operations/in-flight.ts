@@ -8,6 +8,7 @@ export async function* inFlight<Item, Result>(items: Iterable<Item>, limit: numb
   let running = 0
   let wake: (() => void) | undefined
   const isRunning = (): boolean => running > 0
+  const oneIsOver = async (): Promise<void> => await new Promise((resolve) => { wake = resolve })
   const run = async (item: Item): Promise<void> => {
     running += 1
     try {
@@ -20,7 +21,7 @@ export async function* inFlight<Item, Result>(items: Iterable<Item>, limit: numb
     wake?.()
   }
   const next = async (): Promise<Result> => {
-    if (finished.length === 0) await new Promise<void>((resolve) => { wake = resolve })
+    if (finished.length === 0) await oneIsOver()
     return (finished.shift() as () => Result)()
   }
   try {
@@ -30,6 +31,6 @@ export async function* inFlight<Item, Result>(items: Iterable<Item>, limit: numb
     }
     while (running + finished.length > 0) yield await next()
   } finally {
-    while (isRunning()) await new Promise<void>((resolve) => { wake = resolve })
+    while (isRunning()) await oneIsOver()
   }
 }

@@ -1,7 +1,8 @@
 import { acceptanceOf } from '../keys/acceptance.ts'
 import { signsMessages } from '../keys/algorithms.ts'
 import type { OpenedKey } from '../keys/key.ts'
-import { daysUntil, endOf, lifeOf, noticeDays } from '../keys/life.ts'
+import { daysUntil } from '../identity/notice.ts'
+import { endOf, lifeOf, noticeDays } from '../keys/life.ts'
 import type { Warning } from '../schemas/sign.ts'
 
 /** What a person should know of every signature that this key makes now. */

@@ -62,7 +62,8 @@ export async function resolvePath(path: string, roots: readonly Root[]): Promise
 
 /** Returns the place of a file that a listing of a directory found: no link leads there, and opening it proves that none has come since. */
 export function placeInside(directory: SafePath, name: string, roots: readonly Root[]): SafePath {
-  return placeAt(join(directory.absolutePath, name), innermost(roots, join(directory.absolutePath, name)) as Root)
+  const path = join(directory.absolutePath, name)
+  return placeAt(path, innermost(roots, path) as Root)
 }
 
 function placeAt(real: string, root: Root): SafePath {

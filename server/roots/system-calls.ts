@@ -12,40 +12,30 @@ type SystemCall = Readonly<
  */
 export type Steps<T> = Generator<SystemCall, T, unknown>
 
-/** Steps to the status of what a path names, a link itself and not what it leads to. */
-export function* lstatOf(path: string): Steps<Stats> {
-  return (yield { kind: 'lstat', path }) as Stats
+function* made<T>(wanted: SystemCall): Steps<T> {
+  return (yield wanted) as T
 }
+
+/** Steps to the status of what a path names, a link itself and not what it leads to. */
+export const lstatOf = (path: string): Steps<Stats> => made({ kind: 'lstat', path })
 
 /** Steps to the status of what a path leads to. */
-export function* statOf(path: string): Steps<Stats> {
-  return (yield { kind: 'stat', path }) as Stats
-}
+export const statOf = (path: string): Steps<Stats> => made({ kind: 'stat', path })
 
 /** Steps to the status of what is open. */
-export function* fstatOf(fd: number): Steps<Stats> {
-  return (yield { kind: 'fstat', fd }) as Stats
-}
+export const fstatOf = (fd: number): Steps<Stats> => made({ kind: 'fstat', fd })
 
 /** Steps to what a link says. */
-export function* readlinkOf(path: string): Steps<string> {
-  return (yield { kind: 'readlink', path }) as string
-}
+export const readlinkOf = (path: string): Steps<string> => made({ kind: 'readlink', path })
 
 /** Steps to the path without links. */
-export function* realpathOf(path: string): Steps<string> {
-  return (yield { kind: 'realpath', path }) as string
-}
+export const realpathOf = (path: string): Steps<string> => made({ kind: 'realpath', path })
 
 /** Steps to a descriptor. */
-export function* descriptorOf(path: string, flags: number): Steps<number> {
-  return (yield { kind: 'open', path, flags }) as number
-}
+export const descriptorOf = (path: string, flags: number): Steps<number> => made({ kind: 'open', path, flags })
 
 /** Steps that close a descriptor. */
-export function* closing(fd: number): Steps<void> {
-  yield { kind: 'close', fd }
-}
+export const closing = (fd: number): Steps<void> => made({ kind: 'close', fd })
 
 /** Takes the steps at once, keeping the thread waiting. */
 export function takeAtOnce<T>(steps: Steps<T>): T {

@@ -5,6 +5,7 @@ import { link, mkdir, open, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { formatVerifierKey, makeVerifierKey } from '../../formats/index.ts'
 import { SigningError } from '../errors.ts'
+import { flushFolder } from '../flush-folder.ts'
 import { storeFault, systemCode } from './faults.ts'
 import type { LogIdentity } from './head.ts'
 
@@ -78,15 +79,6 @@ async function writeOnce(path: string, text: string): Promise<void> {
     await rm(draft, { force: true })
   }
   await flushFolder(dirname(path))
-}
-
-async function flushFolder(path: string): Promise<void> {
-  const folder = await open(path)
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
 }
 
 function unusable(path: string, cause?: unknown): SigningError {
