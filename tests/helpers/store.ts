@@ -43,8 +43,8 @@ export type Choice = Readonly<{
 export function recording(choice: Choice = {}): Readonly<{ subject: Subject; signature: Unrecorded }> {
   const { id = randomUUID(), client = 'release-bot', relativePath = 'ppc/PkgA.bff', sizeBytes = 51_200, modifiedAtMs = 1_375_425_475_000, package: name = 'PkgA', vrmf = '1.0.0.0', keyid = '1001' } = choice
   const { content = id, force = false, resign = false, sent = false, signedAt = '2026-11-24T05:06:07.089Z' } = choice
-  // A level has one content: where a test does not choose, each content has a fileset of its own.
-  const filesets = choice.filesets ?? [`PkgA.${hash('sha256', content).slice(0, 8)}`]
+  // A level has one content: where a test does not choose, each content has a fileset of its own, of 64 bits, because eight digits meet once in 60 runs of 12,000.
+  const filesets = choice.filesets ?? [`PkgA.${hash('sha256', content).slice(0, 16)}`]
   const sha256 = hash('sha256', content)
   const signature = Buffer.alloc(256, sha256).toString('base64')
   const levels = filesets.map((fileset): Level => ({ package: name, fileset, vrmf, ftype: 'I' }))

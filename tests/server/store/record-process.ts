@@ -14,7 +14,8 @@ const store = await openStore({ url, identity, keepMs: KEEP_MS, signatureFile },
 for (let made = 0; made < Number(signatures); made += 10) {
   await Promise.all(Array.from({ length: 10 }, async (_, index) => {
     const { subject, signature } = recording({ relativePath: `${process.pid}/${made + index}.bff` })
-    await store.record(subject, signature)
+    const { kind } = await store.record(subject, signature)
+    if (kind !== 'recorded') throw new Error(`${signature.id} was not recorded: ${kind}`)
     process.stdout.write(`${signature.id}\n`)
   }))
   // A read between the writes: the transaction that follows must not build on a snapshot that another process has made old.
