@@ -9,6 +9,9 @@ export type Job = Readonly<{ task: unknown; long: boolean; signal: AbortSignal |
 /** What a thread tells its pool: that it has answered something, and that it ended, with the jobs that it never saw. */
 export type ThreadEvents = Readonly<{ answered: () => void; ended: (untouched: readonly Job[]) => void }>
 
+/** What a thread runs and is called. */
+export type ThreadOptions = Readonly<{ module: URL; name: string; workerData: unknown }>
+
 /**
  * One thread and the jobs it has. What it is given in the same turn of the event loop travels in one message, for a message costs as
  * much as some kilobytes of hashing; it answers in the order of the tasks, several at once where they are short.
@@ -21,10 +24,10 @@ export class TaskThread {
   #size = 0
   #hasLong = false
 
-  constructor(module: URL, workerData: unknown, events: ThreadEvents) {
+  constructor({ module, name, workerData }: ThreadOptions, events: ThreadEvents) {
     // Without the flags of the process: what it was started with (--eval, --import) is not for every thread. And a descriptor that it opens
     // is closed by who asked for it: a thread that ends must not close what has that number by then.
-    this.#worker = new Worker(module, { name: 'signing-worker', workerData, execArgv: [], trackUnmanagedFds: false })
+    this.#worker = new Worker(module, { name, workerData, execArgv: [], trackUnmanagedFds: false })
     let cause: unknown = 'the thread ended by itself'
     this.#worker.on('message', (replies: readonly TaskReply[]) => {
       for (const reply of replies) this.#settle(reply)
