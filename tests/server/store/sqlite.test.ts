@@ -268,7 +268,7 @@ void t.test('what is signed by force reads none of the signatures that it has, o
   const { database, store } = await reachableStore(t)
   await record(store)
   const asked: string[] = []
-  const db = new Kysely<StoreTables>({ dialect: sqliteDialect(database), log: ({ query }) => asked.push(query.sql) })
+  const db = new Kysely<StoreTables>({ dialect: sqliteDialect(database), log: ({ query }) => void asked.push(query.sql) })
   const readsSignatures = async (force: boolean): Promise<boolean> => {
     asked.length = 0
     await readPast(db, [recording({ relativePath: 'a.bff', force }).subject])
