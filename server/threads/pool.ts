@@ -11,6 +11,8 @@ const LOAD_AHEAD = 16 * 1024 * 1024
 /** How a pool is made. `module` is a file that calls `serveTasks`. */
 export type ThreadPoolOptions = Readonly<{
   module: URL
+  /** The name of its threads, as the system shows it: at most 15 characters. */
+  name?: string
   /** Threads at most. Each starts when a task needs it, for an idle one costs memory; one that ends is replaced the same way. */
   size: number
   /** How many tasks may wait for a thread. */
@@ -106,8 +108,8 @@ class WorkerThreadPool implements ThreadPool {
   // A replacement starts when a task needs it, so a thread that cannot even load fails one message of tasks per attempt and never
   // restarts in a circle.
   #start(): TaskThread {
-    const { module, workerData } = this.#options
-    const thread = new TaskThread(module, workerData, {
+    const { module, name = 'signing-worker', workerData } = this.#options
+    const thread = new TaskThread({ module, name, workerData }, {
       answered: () => this.#advance(),
       ended: (untouched) => {
         this.#threads.splice(this.#threads.indexOf(thread), 1)
