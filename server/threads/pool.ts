@@ -4,9 +4,15 @@ import { TaskThread, type Job } from './task-thread.ts'
 // One task runs and the others wait inside the thread, so that it need not idle while answers travel and the next tasks come.
 const TASKS_PER_THREAD = 16
 
+// About 10 ms of hashing, which is how long the next task waits at most for having been put behind others. With nothing behind a task its thread
+// would idle until the event loop, which may be busy, has seen the answer.
+const LOAD_AHEAD = 16 * 1024 * 1024
+
 /** How a pool is made. `module` is a file that calls `serveTasks`. */
 export type ThreadPoolOptions = Readonly<{
   module: URL
+  /** The name of its threads, as the system shows it: at most 15 characters. */
+  name?: string
   /** Threads at most. Each starts when a task needs it, for an idle one costs memory; one that ends is replaced the same way. */
   size: number
   /** How many tasks may wait for a thread. */
@@ -18,8 +24,8 @@ export type ThreadPoolOptions = Readonly<{
 
 /** How one task is run. */
 export type RunOptions = Readonly<{
-  /** Set for a task of more than a few milliseconds: no other task is put behind it while another thread may become free. */
-  long?: boolean
+  /** How many bytes it reads, where they are many: nothing is put behind very many while another thread may become free. */
+  bytes?: number
   /** Aborted before the task reached a thread: the task is dropped and the reason is thrown. A thread always finishes its task. */
   signal?: AbortSignal | undefined
 }>
@@ -56,11 +62,11 @@ class WorkerThreadPool implements ThreadPool {
     this.#tasksPerThread = options.tasksPerThread ?? TASKS_PER_THREAD
   }
 
-  async run<T>(task: unknown, { long = false, signal }: RunOptions = {}): Promise<T> {
+  async run<T>(task: unknown, { bytes = 0, signal }: RunOptions = {}): Promise<T> {
     if (this.#closed !== undefined) throw new SigningError('SHUTTING_DOWN', 'the server is shutting down')
     signal?.throwIfAborted()
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
-    const job: Job = { task, long, signal, resolve, reject }
+    const job: Job = { task, bytes, signal, resolve, reject }
     const thread = this.#line.length === 0 ? this.#freest() : undefined
     if (thread !== undefined) {
       thread.give(job)
@@ -89,12 +95,12 @@ class WorkerThreadPool implements ThreadPool {
     await Promise.all(this.#threads.map(async (thread) => await thread.terminate()))
   }
 
-  /** A thread without a job, or a new one; else the one with the fewest, as long as it may have more. */
+  /** A thread without a job, or a new one; else the one with the least to do, as long as it may have more. */
   #freest(): TaskThread | undefined {
     let freest: TaskThread | undefined
     for (const thread of this.#threads) {
       if (thread.size === 0) return thread
-      if (thread.size < this.#tasksPerThread && !thread.hasLong && thread.size < (freest?.size ?? Infinity)) freest = thread
+      if (thread.size < this.#tasksPerThread && thread.load < (freest?.load ?? LOAD_AHEAD)) freest = thread
     }
     return this.#threads.length < this.#options.size ? this.#start() : freest
   }
@@ -102,8 +108,8 @@ class WorkerThreadPool implements ThreadPool {
   // A replacement starts when a task needs it, so a thread that cannot even load fails one message of tasks per attempt and never
   // restarts in a circle.
   #start(): TaskThread {
-    const { module, workerData } = this.#options
-    const thread = new TaskThread(module, workerData, {
+    const { module, name = 'signing-worker', workerData } = this.#options
+    const thread = new TaskThread({ module, name, workerData }, {
       answered: () => this.#advance(),
       ended: (untouched) => {
         this.#threads.splice(this.#threads.indexOf(thread), 1)
