@@ -21,7 +21,7 @@ Measures the server beside something it can be compared with, both in one run, a
   --rounds N      how many rounds are kept of each measurement (7; with --quick 1)
   --store KIND    where the catalogue lies: sqlite (a file) or postgres (a cluster of our own, made for the run)
   --json FILE     write the results to FILE
-  --profile DIR   let the server write CPU profiles into DIR
+  --profile DIR   write CPU profiles into DIR: of the server's event loop, or of the store where a benchmark has no server
   --publish       put the results into benchmarks/results and the table of benchmarks/README.md
 
 Exit status: 0 everything was measured, whatever the verdicts; 1 a benchmark failed; 2 usage.

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { finished } from 'node:stream'
 import swagger from '@fastify/swagger'
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify'
 import { SigningError } from './errors.ts'
@@ -77,13 +76,16 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   app.decorateRequest('live', undefined)
   app.decorateReply('problemCode', undefined)
   app.decorateReply('failure', undefined)
-  app.addHook('onRequest', async (request, reply) => {
+  // The hooks of every request are no promises: each would cost a turn of its own.
+  app.addHook('onRequest', (request, reply, done) => {
     begin(request, reply, { ...deps, refusals })
     if (deps.draining()) throw new SigningError('SHUTTING_DOWN', 'the server is shutting down')
     if (request.headers.host === undefined && request.raw.httpVersion === '1.1') throw new SigningError('REQUEST_MALFORMED', 'the request has no Host header')
+    done()
   })
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', (_request, reply, _payload, done) => {
     if (deps.draining()) reply.header('connection', 'close')
+    done()
   })
   authenticate(app, deps)
   app.addHook('preParsing', inviteBody)
@@ -123,9 +125,10 @@ function begin(request: FastifyRequest, reply: FastifyReply, { metrics, lives, i
   request.live = live
   reply.header('request-id', request.id).header('cache-control', 'no-store')
   // Not the hook onResponse: it is silent about an answer whose reader went away.
-  finished(reply.raw, (gone) => {
+  let isSent = false
+  reply.raw.once('finish', () => { isSent = true }).once('close', () => {
     lives.release(live)
-    if (gone) reply.problemCode ??= reply.failure === undefined ? 'REQUEST_ABORTED' : 'INTERNAL'
+    if (!isSent) reply.problemCode ??= reply.failure === undefined ? 'REQUEST_ABORTED' : 'INTERNAL'
     logOutcome(request, reply, { identify, refusals })
     metrics.requestFinished({ operation: request.routeOptions.config.operation ?? 'other', code: reply.problemCode ?? 'OK', durationMs: reply.elapsedTime })
   })

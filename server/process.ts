@@ -24,7 +24,7 @@ import { createStopping, type Stopping } from './stopping.ts'
 import { openLogKey } from './store/log-key.ts'
 import { openStore } from './store/open.ts'
 import type { Started, Store } from './store/store.ts'
-import { createReceiver } from './uploads/receive.ts'
+import { createReceiver, UPLOAD_MODULE } from './uploads/receive.ts'
 import { createThreadPool, type ThreadPool } from './threads/pool.ts'
 import { createTurns, type Turns } from './threads/turns.ts'
 import { WORKER_MODULE } from './threads/worker-module.ts'
@@ -35,7 +35,7 @@ export type Listening = Readonly<Record<ListenerName | 'admin', AddressInfo>>
 /** A server that runs. `reload` takes its configuration up again, whole or not at all. `close` stops accepting, waits for what is running until the deadline, then ends it; it resolves when everything is closed. */
 export type RunningServer = Readonly<{ listening: Listening; reload: Reloader['reload']; close(): Promise<void> }>
 
-type Parts = Readonly<{ pool: ThreadPool; turns: Turns; lives: Lives; reloader: Reloader; signer: OpenedSigner; store: Store; logKey: string; metrics: Metrics }>
+type Parts = Readonly<{ pool: ThreadPool; uploads: ThreadPool; turns: Turns; lives: Lives; reloader: Reloader; signer: OpenedSigner; store: Store; logKey: string; metrics: Metrics }>
 
 /**
  * Starts the server that the configuration describes: opens keys, signer and store, then listens. When something does not open, what
@@ -107,6 +107,9 @@ type Opening = Readonly<{ opened: AsyncDisposableStack; listeners: ReadonlyMap<L
 async function openParts(config: Config, { opened, listeners, open, log }: Opening): Promise<Parts> {
   const pool = createThreadPool({ module: WORKER_MODULE, size: availableParallelism(), maxWaiting: config.limits.waitingFiles + FILES_AT_ONCE })
   opened.defer(async () => await pool.close())
+  // An upload waits for one task at a time.
+  const uploads = createThreadPool({ module: UPLOAD_MODULE, name: 'signing-uploads', size: 1, maxWaiting: config.limits.uploads })
+  opened.defer(async () => await uploads.close())
   const turns = createTurns({ concurrency: FILES_AT_ONCE, waiting: config.limits.waitingFiles, busy: { code: 'SERVER_BUSY', message: 'too many files wait for their turn' } })
   // Asked only when somebody scrapes, and by then all of it is there.
   const connections = (name: ListenerName) => () => (listeners.get(name) as Listener).connections()
@@ -126,7 +129,7 @@ async function openParts(config: Config, { opened, listeners, open, log }: Openi
   const record = async (next: Configured): Promise<void> => await store.begin(startedOf(next))
   const reloader = createReloader({ first, ground, log, record, take: (...switched) => inForce.take(...switched), finished: (result) => metrics.reloaded(result, clock()) })
   opened.defer(async () => await reloader.close())
-  return { pool, turns, lives, reloader, signer, store, logKey, metrics }
+  return { pool, uploads, turns, lives, reloader, signer, store, logKey, metrics }
 }
 
 /** Opens the store, and has its log say that the server starts, and at the end that it stops. */
@@ -153,7 +156,7 @@ async function openApp(config: Config, parts: Parts, { log, stopping }: Readonly
     identify: identityOf,
     meters: createMeters({ nowMs: () => performance.now() }),
     clock,
-    receiver: createReceiver({ directory: config.uploadDir ?? tmpdir(), maxFileBytes: config.limits.fileBytes, maxUploads: config.limits.uploads, stallMs: config.limits.requestMs }),
+    receiver: createReceiver({ thread: parts.uploads, directory: config.uploadDir ?? tmpdir(), maxFileBytes: config.limits.fileBytes, maxUploads: config.limits.uploads, stallMs: config.limits.requestMs }),
     maxEntries: config.limits.directoryEntries,
     // Of one request not more than the command runs at once, so that a directory never fills its waiting line by itself.
     concurrency: config.signer.kind === 'command' ? config.signer.concurrency : FILES_AT_ONCE,

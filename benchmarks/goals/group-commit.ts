@@ -1,11 +1,13 @@
 import { hash, randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { openLogKey } from '../../server/store/log-key.ts'
+import { openDatabase } from '../../server/store/open-database.ts'
 import { openStore } from '../../server/store/open.ts'
 import type { Store } from '../../server/store/store.ts'
 import type { Bench, Benchmark } from '../harness/benchmark.ts'
 import { interleave } from '../harness/interleave.ts'
 import type { Measurement } from '../harness/measurement.ts'
+import { profileOwnThread } from '../harness/own-profile.ts'
 import { startPostgres } from '../harness/postgres.ts'
 
 /** What commits in groups gain: the same store with 64 signatures on their way at once, beside one after the other; no server, no signing. */
@@ -16,8 +18,10 @@ const TOGETHER = 64
 
 async function run(bench: Bench): Promise<readonly Measurement[]> {
   const identity = await openLogKey({ origin: 'benchmark/log', path: join(bench.folder, 'log.key') })
-  const store = await openStore({ url: await urlOf(bench), identity, keepMs: KEEP_MS })
+  // A profile sees one thread: where it is wanted the database works in this one.
+  const store = await openStore({ url: await urlOf(bench), identity, keepMs: KEEP_MS }, ...(bench.profileFolder === undefined ? [] : [openDatabase]))
   bench.opened.defer(async () => await store.close())
+  await profileOwnThread(bench, 'group-commit')
   const signatures = bench.size(2000, 200)
   return [await interleave({
     name: bench.store,

@@ -13,7 +13,7 @@ export type Bench = Readonly<{
   rounds: Rounds
   /** Returns the first of two sizes in a full run, the second in a quick one. */
   size: (full: number, quick: number) => number
-  /** Where the server writes its CPU profile when it stops, if it is wanted. */
+  /** Where CPU profiles are written at the end, if they are wanted. */
   profileFolder?: string | undefined
   /** Whatever is deferred here is closed behind the benchmark, the last first. */
   opened: AsyncDisposableStack

@@ -3,14 +3,18 @@ import { SigningError } from '../errors.ts'
 
 /**
  * Returns a signal for the work behind one answer: it aborts when the client goes away before the answer is complete, and when the
- * server's deadline for running requests is over.
+ * server's deadline for running requests is over. Not `AbortSignal.any`, which costs every request more than its checks do.
  */
 export function abortSignal({ raw }: FastifyReply, stop: AbortSignal): AbortSignal {
-  const gone = new AbortController()
+  const work = new AbortController()
+  const onStop = (): void => work.abort(stop.reason)
   const onClose = (): void => {
-    if (!raw.writableFinished) gone.abort(new SigningError('REQUEST_ABORTED', 'the client went away'))
+    stop.removeEventListener('abort', onStop)
+    if (!raw.writableFinished) work.abort(new SigningError('REQUEST_ABORTED', 'the client went away'))
   }
+  if (stop.aborted) onStop()
+  stop.addEventListener('abort', onStop)
   if (raw.closed) onClose()
   else raw.once('close', onClose)
-  return AbortSignal.any([gone.signal, stop])
+  return work.signal
 }

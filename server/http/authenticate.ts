@@ -43,8 +43,14 @@ export function authenticate(app: FastifyInstance, options: AuthenticateOptions)
     const open = routes.find(({ config }) => config?.operation === undefined && config?.listed !== true)
     if (open !== undefined) throw new TypeError(`the route ${open.url} does not say who may call it`)
   })
-  app.addHook('onRequest', async (request, reply) => admit(request, reply, options))
-  app.addHook('onSend', async (_request, reply) => tellLimits(reply))
+  app.addHook('onRequest', (request, reply, done) => {
+    admit(request, reply, options)
+    done()
+  })
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    tellLimits(reply)
+    done()
+  })
 }
 
 /**

@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type, type Static } from 'typebox'
 import type { ErrorCode } from '../errors.ts'
@@ -99,7 +98,11 @@ async function settled(run: SignRun, observe: (outcome: Outcome) => void): Promi
     observe(outcome)
     throw outcome.error
   }
-  return { ...run, outcomes: Readable.from(outcomes) }
+  return { ...run, outcomes: each(outcomes) }
+}
+
+async function* each(outcomes: readonly Outcome[]): AsyncGenerator<Outcome> {
+  yield* outcomes
 }
 
 type Sending = Readonly<{ events: ReturnType<typeof signEvents>; isWhole: boolean }>

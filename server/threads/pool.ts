@@ -11,6 +11,8 @@ const LOAD_AHEAD = 16 * 1024 * 1024
 /** How a pool is made. `module` is a file that calls `serveTasks`. */
 export type ThreadPoolOptions = Readonly<{
   module: URL
+  /** The name of its threads, as the system shows it: at most 15 characters. */
+  name?: string
   /** Threads at most. Each starts when a task needs it, for an idle one costs memory; one that ends is replaced the same way. */
   size: number
   /** How many tasks may wait for a thread. */
@@ -24,11 +26,13 @@ export type ThreadPoolOptions = Readonly<{
 export type RunOptions = Readonly<{
   /** How many bytes it reads, where they are many: nothing is put behind very many while another thread may become free. */
   bytes?: number
+  /** Set for a moment's work on something that was begun, or to begin with: it goes before those that begin. They are as many as were begun, so nobody waits for ever. */
+  ahead?: boolean
   /** Aborted before the task reached a thread: the task is dropped and the reason is thrown. A thread always finishes its task. */
   signal?: AbortSignal | undefined
 }>
 
-/** Threads with one waiting line, first come, first served. An idle pool does not keep the process alive; a busy one does. */
+/** Threads with one waiting line, first come, first served but for what goes ahead. An idle pool does not keep the process alive; a busy one does. */
 export interface ThreadPool {
   /**
    * Resolves with what the thread answers to `task`. Both travel by structured clone.
@@ -51,6 +55,7 @@ class WorkerThreadPool implements ThreadPool {
   readonly #options: ThreadPoolOptions
   readonly #tasksPerThread: number
   readonly #threads: TaskThread[] = []
+  readonly #ahead: Job[] = []
   readonly #line: Job[] = []
   #closed: Promise<void> | undefined
   #whenQuiet: (() => void) | undefined
@@ -60,16 +65,17 @@ class WorkerThreadPool implements ThreadPool {
     this.#tasksPerThread = options.tasksPerThread ?? TASKS_PER_THREAD
   }
 
-  async run<T>(task: unknown, { bytes = 0, signal }: RunOptions = {}): Promise<T> {
+  async run<T>(task: unknown, { bytes = 0, ahead = false, signal }: RunOptions = {}): Promise<T> {
     if (this.#closed !== undefined) throw new SigningError('SHUTTING_DOWN', 'the server is shutting down')
     signal?.throwIfAborted()
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
     const job: Job = { task, bytes, signal, resolve, reject }
-    const thread = this.#line.length === 0 ? this.#freest() : undefined
+    const thread = this.waiting() === 0 ? this.#freest() : undefined
     if (thread !== undefined) {
       thread.give(job)
-    } else if (this.#line.length < this.#options.maxWaiting) {
-      this.#line.push(job)
+    } else if (this.waiting() < this.#options.maxWaiting) {
+      const line = ahead ? this.#ahead : this.#line
+      line.push(job)
     } else {
       throw new SigningError('SERVER_BUSY', 'too many files wait for their turn', { maxWaiting: this.#options.maxWaiting })
     }
@@ -77,7 +83,7 @@ class WorkerThreadPool implements ThreadPool {
   }
 
   waiting(): number {
-    return this.#line.length
+    return this.#ahead.length + this.#line.length
   }
 
   close(): Promise<void> {
@@ -106,12 +112,12 @@ class WorkerThreadPool implements ThreadPool {
   // A replacement starts when a task needs it, so a thread that cannot even load fails one message of tasks per attempt and never
   // restarts in a circle.
   #start(): TaskThread {
-    const { module, workerData } = this.#options
-    const thread = new TaskThread(module, workerData, {
+    const { module, name = 'signing-worker', workerData } = this.#options
+    const thread = new TaskThread({ module, name, workerData }, {
       answered: () => this.#advance(),
       ended: (untouched) => {
         this.#threads.splice(this.#threads.indexOf(thread), 1)
-        this.#line.unshift(...untouched)
+        this.#ahead.unshift(...untouched)
         this.#advance()
       },
     })
@@ -120,10 +126,10 @@ class WorkerThreadPool implements ThreadPool {
   }
 
   #advance(): void {
-    while (this.#line.length > 0) {
+    while (this.waiting() > 0) {
       const thread = this.#freest()
       if (thread === undefined) return
-      const job = this.#line.shift() as Job
+      const job = (this.#ahead.shift() ?? this.#line.shift()) as Job
       if (job.signal?.aborted === true) job.reject(job.signal.reason)
       else thread.give(job)
     }

@@ -12,6 +12,9 @@ export type ThreadEvents = Readonly<{ answered: () => void; ended: (untouched: r
 /** What a task costs at least, as one signature does. */
 const LEAST_LOAD = 256 * 1024
 
+/** What a thread runs and is called. */
+export type ThreadOptions = Readonly<{ module: URL; name: string; workerData: unknown }>
+
 /**
  * One thread and the jobs it has. What it is given in the same turn of the event loop travels in one message, for a message costs as
  * much as some kilobytes of hashing; it answers in the order of the tasks, several at once where they are short.
@@ -24,10 +27,10 @@ export class TaskThread {
   #size = 0
   #load = 0
 
-  constructor(module: URL, workerData: unknown, events: ThreadEvents) {
+  constructor({ module, name, workerData }: ThreadOptions, events: ThreadEvents) {
     // Without the flags of the process: what it was started with (--eval, --import) is not for every thread. And a descriptor that it opens
     // is closed by who asked for it: a thread that ends must not close what has that number by then.
-    this.#worker = new Worker(module, { name: 'signing-worker', workerData, execArgv: [], trackUnmanagedFds: false })
+    this.#worker = new Worker(module, { name, workerData, execArgv: [], trackUnmanagedFds: false })
     let cause: unknown = 'the thread ended by itself'
     this.#worker.on('message', (replies: readonly TaskReply[]) => {
       for (const reply of replies) this.#settle(reply)

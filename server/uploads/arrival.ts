@@ -1,72 +1,42 @@
 import type { Readable } from 'node:stream'
 import { SigningError } from '../errors.ts'
+import { createHalves, type Save } from './halves.ts'
+
+/** How a body arrives: its declared length, where it has one; `count` is told of the bytes of each piece, and refuses by throwing. */
+export type ArrivalOptions = Readonly<{ declaredBytes: number | undefined; stallMs: number; signal: AbortSignal; count: (pieceBytes: number) => void }>
 
 /**
- * How much may wait while something is saved. What has come together meanwhile is saved at once: the pieces of a TLS connection have
- * 16 KiB, too little for a system call each.
- */
-const WAITING_BYTES = 512 * 1024
-
-/** Saves some chunks of a body. Called again only when it is done. */
-export type Save = (chunks: readonly Buffer[]) => Promise<void>
-
-/**
- * Hands a body to `save` and resolves when all of it is saved. What is left of one that is refused is read and dropped, so that its
- * connection can be used again. Not `pipe`, which lets nothing arrive while something is written; not `pipeline`, which ends the
- * connection with the first error.
+ * Hands a body to `save`, several pieces at once, and resolves when all of it is saved. What is left of one that is refused is read and
+ * dropped, so that its connection can be used again. However it ends, by then nothing is being saved any more. Not `pipe`, which lets
+ * nothing arrive while something is written; not `pipeline`, which ends the connection with the first error.
  * @throws SigningError `REQUEST_TIMEOUT` when nothing arrives for `stallMs`, `REQUEST_ABORTED` when the connection ends; the reason of
- * the aborted signal; what `save` throws
+ * the aborted signal; what `count` and `save` throw
  */
-export async function arrival(body: Readable, { stallMs, signal }: Readonly<{ stallMs: number; signal: AbortSignal }>, save: Save): Promise<void> {
+export async function arrival(body: Readable, { declaredBytes, stallMs, signal, count }: ArrivalOptions, save: Save): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const stalled = setTimeout(() => reject(new SigningError('REQUEST_TIMEOUT', `nothing of the upload arrived for ${stallMs} ms`)), stallMs)
-  const line = createLine({ save, flow: body, idle: () => void (body.readableEnded && resolve()), failed: reject })
-  const take = (chunk: Buffer): void => {
+  const halves = createHalves({ sizeBytes: declaredBytes, save, flow: body, saved: resolve, failed: reject })
+  const take = (piece: Buffer): void => {
     stalled.refresh()
-    line.add(chunk)
+    try {
+      count(piece.length)
+      halves.add(piece)
+    } catch (error) {
+      reject(error)
+    }
   }
   const broken = (cause?: Error): void => reject(new SigningError('REQUEST_ABORTED', 'the upload broke off', { cause }))
   const closed = (): void => void (body.readableEnded || broken())
   const stop = (): void => reject(signal.reason as Error)
   signal.addEventListener('abort', stop)
-  body.once('error', broken).once('close', closed).once('end', line.ended).on('data', take)
+  body.once('error', broken).once('close', closed).once('end', halves.end).on('data', take)
   try {
     await promise
   } finally {
     clearTimeout(stalled)
     signal.removeEventListener('abort', stop)
     // From here on an error of the connection is nobody's business, and must not end the process.
-    body.off('data', take).off('end', line.ended).off('close', closed).off('error', broken).on('error', () => undefined).resume()
-  }
-}
-
-type LineOptions = Readonly<{ save: Save; flow: Pick<Readable, 'pause' | 'resume'>; idle: () => void; failed: (error: unknown) => void }>
-
-/** Chunks that wait for `save`. When too many do, nothing more is let in; `idle` is called when none do. */
-function createLine({ save, flow, idle, failed }: LineOptions): Readonly<{ add: (chunk: Buffer) => void; ended: () => void }> {
-  let waiting: Buffer[] = []
-  let waitingBytes = 0
-  let saving = false
-  const saveAll = async (): Promise<void> => {
-    saving = true
-    while (waiting.length > 0) {
-      const chunks = waiting
-      waiting = []
-      waitingBytes = 0
-      const saved = save(chunks)
-      flow.resume()
-      await saved
-    }
-    saving = false
-    idle()
-  }
-  return {
-    add: (chunk) => {
-      waiting.push(chunk)
-      waitingBytes += chunk.length
-      if (!saving) saveAll().catch(failed)
-      else if (waitingBytes >= WAITING_BYTES) flow.pause()
-    },
-    ended: () => void (saving || idle()),
+    body.off('data', take).off('end', halves.end).off('close', closed).off('error', broken).on('error', () => undefined).resume()
+    await halves.stop()
   }
 }

@@ -1,8 +1,10 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { open, unlink, type FileHandle } from 'node:fs/promises'
-import { join } from 'node:path'
+import { extname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { SigningError } from '../errors.ts'
+import type { ThreadPool } from '../threads/pool.ts'
+import { storageFault, type UploadTask } from './append.ts'
 import { arrival } from './arrival.ts'
 
 /**
@@ -14,7 +16,11 @@ export type Sending = Readonly<{ body: Readable; declaredBytes?: number; digests
 /** A file that arrived whole. It has no name any more: when its handle is closed it is gone. */
 export type Received = Readonly<{ handle: FileHandle; fileBytes: number; sha256: Buffer }>
 
-export type ReceiverOptions = Readonly<{ directory: string; maxFileBytes: number; maxUploads: number; stallMs: number }>
+/** How uploads are received; `thread` is a pool of one thread that runs {@link UPLOAD_MODULE}. */
+export type ReceiverOptions = Readonly<{ thread: ThreadPool; directory: string; maxFileBytes: number; maxUploads: number; stallMs: number }>
+
+/** The file that the thread of the uploads runs: TypeScript in a checkout, JavaScript where it was built. */
+export const UPLOAD_MODULE = new URL(`upload-thread${extname(import.meta.url)}`, import.meta.url)
 
 /** Receives uploads into private files. */
 export interface Receiver {
@@ -29,7 +35,7 @@ export interface Receiver {
 }
 
 /** Returns a receiver; `maxFileBytes` and `maxUploads` are `limits.fileBytes` and `limits.uploads` of the configuration. */
-export function createReceiver({ directory, maxFileBytes, maxUploads, stallMs }: ReceiverOptions): Receiver {
+export function createReceiver({ thread, directory, maxFileBytes, maxUploads, stallMs }: ReceiverOptions): Receiver {
   let underWay = 0
   return {
     receive: async (sending, signal, use) => {
@@ -40,7 +46,7 @@ export function createReceiver({ directory, maxFileBytes, maxUploads, stallMs }:
       try {
         const handle = await openNameless(directory)
         try {
-          const { fileBytes, sha256 } = await store(handle, sending, { size, stallMs, signal })
+          const { fileBytes, sha256 } = await keep(handle, sending, { thread, size, stallMs, signal })
           if (sending.digests.some((digest) => !digest.equals(sha256))) throw new SigningError('DIGEST_MISMATCH', 'what arrived does not have the digest that was declared')
           return await use({ handle, fileBytes, sha256 })
         } finally {
@@ -53,32 +59,29 @@ export function createReceiver({ directory, maxFileBytes, maxUploads, stallMs }:
   }
 }
 
-type Bounds = Readonly<{ size: SizeLimit; stallMs: number; signal: AbortSignal }>
+type Keeping = Readonly<{ thread: ThreadPool; size: SizeLimit; stallMs: number; signal: AbortSignal }>
 
-async function store(handle: FileHandle, { body, arrived }: Sending, { size, stallMs, signal }: Bounds): Promise<Omit<Received, 'handle'>> {
+async function keep(handle: FileHandle, { body, declaredBytes, arrived }: Sending, { thread, size, stallMs, signal }: Keeping): Promise<Omit<Received, 'handle'>> {
   signal.throwIfAborted()
-  const hash = createHash('sha256')
-  let fileBytes = 0
-  await arrival(body, { stallMs, signal }, async (chunks) => {
-    const sizeBytes = chunks.reduce((sum, { length }) => sum + length, 0)
-    fileBytes += sizeBytes
-    arrived?.(sizeBytes)
-    size.check(fileBytes)
-    const written = write(handle, chunks, sizeBytes)
-    // While a thread of libuv writes.
-    for (const chunk of chunks) hash.update(chunk)
-    await written
-  })
-  return { fileBytes, sha256: hash.digest() }
-}
-
-async function write(handle: FileHandle, chunks: readonly Buffer[], sizeBytes: number): Promise<void> {
+  const upload = randomUUID()
+  let [arrivedBytes, fileBytes] = [0, 0]
+  let sha256 = Buffer.alloc(0)
+  const count = (pieceBytes: number): void => {
+    arrivedBytes += pieceBytes
+    arrived?.(pieceBytes)
+    size.check(arrivedBytes)
+  }
   try {
-    const { bytesWritten } = await handle.writev(chunks)
-    // A system call may write less than it was given; the next one says why, when there is a reason.
-    if (bytesWritten < sizeBytes) await handle.writeFile(Buffer.concat(chunks).subarray(bytesWritten))
-  } catch (cause) {
-    throw writeFault(cause)
+    await arrival(body, { declaredBytes, stallMs, signal, count }, async (bytes, isLast) => {
+      const digest = await thread.run<Uint8Array | undefined>({ kind: 'append', upload, fd: handle.fd, position: fileBytes, bytes, isLast } satisfies UploadTask)
+      fileBytes += bytes.length
+      if (digest !== undefined) sha256 = Buffer.from(digest)
+    })
+    return { fileBytes, sha256 }
+  } catch (error) {
+    // A thread that has ended remembers nothing.
+    await thread.run({ kind: 'forget', upload } satisfies UploadTask).catch(() => undefined)
+    throw error
   }
 }
 
@@ -92,18 +95,8 @@ async function openNameless(directory: string): Promise<FileHandle> {
     })
     return handle
   } catch (cause) {
-    throw writeFault(cause)
+    throw storageFault(cause, 'the upload could not be written')
   }
-}
-
-const FULL: ReadonlySet<string | undefined> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
-const EXHAUSTED: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE'])
-
-function writeFault(cause: unknown): SigningError {
-  const { code } = cause as NodeJS.ErrnoException
-  if (FULL.has(code)) return new SigningError('STORAGE_FULL', 'there is no room for the upload', { cause })
-  if (EXHAUSTED.has(code)) return new SigningError('SERVER_BUSY', 'the server has too many files open', { cause })
-  return new SigningError('INTERNAL', 'the upload could not be written', { cause })
 }
 
 type SizeLimit = Readonly<{ check: (fileBytes: number) => void }>

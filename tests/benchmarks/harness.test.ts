@@ -12,6 +12,7 @@ import { interleave, repeat, type Comparison } from '../../benchmarks/harness/in
 import { commitText, readMachine } from '../../benchmarks/harness/machine.ts'
 import { figureText, goalText, Unavailable, verdictOf } from '../../benchmarks/harness/measurement.ts'
 import { meanwhile } from '../../benchmarks/harness/meanwhile.ts'
+import { profileOwnThread } from '../../benchmarks/harness/own-profile.ts'
 import { MIB, packageSource, signingAnew, writePackages } from '../../benchmarks/harness/packages.ts'
 import { descriptorsOf, memoryGrowth, memoryOf } from '../../benchmarks/harness/process-memory.ts'
 import { requestsOf } from '../../benchmarks/harness/request-source.ts'
@@ -248,4 +249,17 @@ void t.test('the machine is described, and what cannot be found out is said to b
   t.match(readMachine({ git: 'no-such-program', openssl: 'no-such-program' }), { commit: 'unknown', openssl: 'unknown' })
   t.equal(commitText('abc', ''), 'abc')
   t.equal(commitText('abc', ' M server/app.ts'), 'abc with changes')
+})
+
+void t.test('what a benchmark does in its own thread is profiled where profiles are wanted', async (t) => {
+  const folder = t.testdir()
+  for (const profileFolder of [undefined, `${folder}/profiles`]) {
+    const opened = new AsyncDisposableStack()
+    await profileOwnThread({ profileFolder, opened }, 'mine')
+    for (let until = performance.now() + 20; performance.now() < until;) JSON.stringify(readdirSync(folder))
+    await opened.disposeAsync()
+  }
+  t.strictSame(readdirSync(`${folder}/profiles`), ['mine.cpuprofile'])
+  const { nodes, samples } = JSON.parse(readFileSync(`${folder}/profiles/mine.cpuprofile`, 'utf8')) as { nodes: readonly unknown[]; samples: readonly unknown[] }
+  t.ok(nodes.length > 0 && samples.length > 0)
 })

@@ -13,7 +13,7 @@ import { createMeters } from '../../server/policy/meters.ts'
 import { openRoots } from '../../server/roots/open-roots.ts'
 import { OPERATIONS } from '../../server/schemas/whoami.ts'
 import { createEmbeddedSigner } from '../../server/signers/embedded.ts'
-import { createReceiver } from '../../server/uploads/receive.ts'
+import { createReceiver, UPLOAD_MODULE } from '../../server/uploads/receive.ts'
 import { createThreadPool, type ThreadPool } from '../../server/threads/pool.ts'
 import { createTurns } from '../../server/threads/turns.ts'
 import { WORKER_MODULE } from '../../server/threads/worker-module.ts'
@@ -52,6 +52,7 @@ export function clientNamed(name: string, more: Partial<ClientConfig> = {}): Cli
 
 let pair: RsaKeyPair | undefined
 let pool: ThreadPool | undefined
+let uploads: ThreadPool | undefined
 
 /** Builds the app itself; whoever does closes it. */
 export async function buildTestApp(deps: TestDeps): Promise<FastifyInstance> {
@@ -69,6 +70,7 @@ export async function makeApp(test: Test, change: (deps: TestDeps) => Partial<Te
   let identity: ClientIdentity | undefined = identityNamed('bot')
   // One for all apps of a file: a thread takes longer to start than most tests.
   pool ??= createThreadPool({ module: WORKER_MODULE, size: 1, maxWaiting: 1000 })
+  uploads ??= createThreadPool({ module: UPLOAD_MODULE, size: 1, maxWaiting: 1000 })
   const store = await openTestStore(join(folder, 'signing.db'))
   const clock = () => NOW
   const usual: TestDeps = {
@@ -79,7 +81,7 @@ export async function makeApp(test: Test, change: (deps: TestDeps) => Partial<Te
     keyring: new Map(['1001', '1002'].map((keyid) => [keyid, { ...openedKey('file', pair as RsaKeyPair), keyid }])),
     signer: createEmbeddedSigner({ timestamp: { syntax: 'epoch', source: 'build' }, clock }),
     inspector: createInspector({ pool, maxFileBytes: 1_000_000, accept: ['installp', 'compress', 'rpm'] }),
-    receiver: createReceiver({ directory: folder, maxFileBytes: 1_000_000, maxUploads: 8, stallMs: 10_000 }),
+    receiver: createReceiver({ thread: uploads, directory: folder, maxFileBytes: 1_000_000, maxUploads: 8, stallMs: 10_000 }),
     dsb: { keyDirectory: '/etc/security/certificates/', allowRsa3072: false },
     store,
     logKey: TEST_LOG.verifierKey,

@@ -7,7 +7,7 @@ function requestOf(changes: Partial<Pick<IncomingMessage, 'method' | 'url' | 'ht
   const headersDistinct: Record<string, string[]> = {}
   for (const [name, value] of fields) (headersDistinct[name.toLowerCase()] ??= []).push(value)
   const headers = Object.fromEntries(Object.entries(headersDistinct).map(([name, values]) => [name, values.join(', ')]))
-  return { method: 'GET', url: '/', httpVersion: '1.1', ...changes, rawHeaders: fields.flat(), headers, headersDistinct } as IncomingMessage
+  return { method: 'GET', url: '/', httpVersion: '1.1', ...changes, rawHeaders: fields.flat(), headers } as unknown as IncomingMessage
 }
 
 const POST = { method: 'POST' }

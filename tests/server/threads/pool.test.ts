@@ -51,6 +51,17 @@ void t.test('a pool', async (t) => {
     t.strictSame([...marks.subarray(0, 7)], [6, 1, 2, 3, 4, 5, 6])
   })
 
+  void t.test('does what goes ahead before those that begin, in its own order', async (t) => {
+    const pool = samplePool()
+    const [held, marks] = [sharedCells(), sharedCells()]
+    const first = pool.do({ kind: 'hold', cells: held })
+    const rest = [1, 2, 3, 4, 5, 6].map((mark) => pool.do<number>({ kind: 'mark', cells: marks, mark }, { ahead: mark > 4 }))
+    t.equal(pool.waiting(), 5)
+    release(held)
+    await Promise.all([first, ...rest])
+    t.strictSame([...marks.subarray(0, 7)], [6, 1, 5, 6, 2, 3, 4])
+  })
+
   void t.test('refuses a task with SERVER_BUSY when its line is full, and finishes what it took', async (t) => {
     const pool = samplePool({ maxWaiting: 2 })
     const cells = sharedCells()
