@@ -3,7 +3,10 @@ import { SigningError } from '../errors.ts'
 
 /**
  * Returns a signal for the work behind one answer: it aborts when the client goes away before the answer is complete, and when the
- * server's deadline for running requests is over. Not `AbortSignal.any`, which costs every request more than its checks do.
+ * server's deadline for running requests is over.
+ *
+ * Not `AbortSignal.any`: it costs a request more than its checks do, and its weak references keep all that a request was until the next
+ * collection of the whole heap.
  */
 export function abortSignal({ raw }: FastifyReply, stop: AbortSignal): AbortSignal {
   const work = new AbortController()
