@@ -1,8 +1,8 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { compareConfigs, compareNamed, isUnchanged, type Member, type NamedChanges } from './config/changes.ts'
 import { ConfigError } from './config/fault.ts'
-import { loadConfig } from './config/load.ts'
-import { markFiles } from './config/marks.ts'
+import { loadConfig, type Config } from './config/load.ts'
+import { markFiles, type Marks } from './config/marks.ts'
 import { watchFiles, type FileWatch } from './config/watch.ts'
 import { openConfigured, type Configured, type Ground } from './configured.ts'
 import { TlsFaults } from './identity/renewal.ts'
@@ -85,10 +85,7 @@ class QueuedReloader implements Reloader {
     if (this.#closed) return { kind: 'refused', faults: ['the server is shutting down'] }
     const { log, finished } = this.#deps
     const started = performance.now()
-    const result = await this.#try().catch(async (error: unknown) => {
-      await this.#watchRefused(error)
-      return { kind: 'refused', faults: faultsOf(error), facts: {} } as const
-    })
+    const result = await this.#try().catch((error: unknown) => ({ kind: 'refused', faults: faultsOf(error), facts: {} }) as const)
     const { facts, ...told } = result
     const durationMs = Math.round((performance.now() - started) * 10) / 10
     if (told.kind === 'done') log.info({ cause, ...told.changed, configurationSha256: this.#now.config.sha256, ...facts, durationMs }, 'reloaded')
@@ -102,7 +99,7 @@ class QueuedReloader implements Reloader {
     const before = this.#now
     const marks = await markFiles(before.marks.keys())
     this.#watch?.seen(marks)
-    const config = await loadConfig(before.config.file)
+    const config = await this.#load(before.config.file, marks)
     const { restart, reloadable: members } = compareConfigs(before.config, config)
     if (restart.length > 0) return { kind: 'refused', faults: restart.map((member) => `${member}: a change needs a restart`), facts: {} }
     const next = await openConfigured(config, ground, before)
@@ -121,9 +118,17 @@ class QueuedReloader implements Reloader {
     return { kind: 'done', changed, facts }
   }
 
-  /** Also of a configuration that is refused: perhaps it lacks nothing but a file that is still to come. */
-  async #watchRefused(error: unknown): Promise<void> {
-    if (error instanceof ConfigError) this.#watch?.seen(await markFiles([...this.#now.marks.keys(), ...error.files]))
+  /** Watches also what only this configuration names: if it is refused, perhaps it lacks nothing but a file that is still to come or to be mended. */
+  async #load(file: string, marks: Marks): Promise<Config> {
+    const watchToo = async (files: readonly string[]): Promise<void> => this.#watch?.seen(new Map([...(await markFiles(files)), ...marks]))
+    try {
+      const config = await loadConfig(file)
+      await watchToo(config.files)
+      return config
+    } catch (error) {
+      if (error instanceof ConfigError) await watchToo(error.files)
+      throw error
+    }
   }
 
   watch(): void {

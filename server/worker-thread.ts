@@ -10,15 +10,21 @@ import { openPackage, settlePackage } from './packages/open-package.ts'
 import type { OpenTask, SettleTask } from './packages/open-package.ts'
 import { copyFile, examineFile, hashFile, inspectFile, readWhole } from './packages/read-file.ts'
 import type { ReadTask } from './packages/read-file.ts'
+import { findPath } from './roots/find.ts'
+import type { FindTask, Found } from './roots/find.ts'
 import { serveTasks } from './threads/serve.ts'
+import { standBack } from './threads/stand-back.ts'
 
-type Task = OpenTask | SettleTask | ReadTask | SignTask | SignMessageTask
+type Task = FindTask | OpenTask | SettleTask | ReadTask | SignTask | SignMessageTask
 
-// The body of a worker thread: everything that would keep the event loop waiting, reading and hashing files and making signatures.
+// The body of a worker thread: everything that would keep the event loop waiting, reading and hashing files and making signatures. There is
+// one for each processor, and whoever asks for something small is not to wait for the end of their time slices.
+standBack()
 serveTasks(parentPort as MessagePort, (task) => perform(task as Task))
 
-function perform(task: Task): ReturnType<typeof openPackage> | PackageInfo | Examined | Buffer | boolean | void {
+function perform(task: Task): Found | ReturnType<typeof openPackage> | PackageInfo | Examined | Buffer | boolean | void {
   switch (task.kind) {
+    case 'find': return findPath(task)
     case 'open': return openPackage(task)
     case 'settle': return settlePackage(task)
     case 'inspect': return inspectFile(task, task)

@@ -34,6 +34,11 @@ export const VerifyUploadQuery = Type.Object(
 /** An upload as its request declares it. */
 export type DeclaredUpload = Sending & Readonly<{ filename: string }>
 
+/** Whether a request says that its body is a file. */
+export function isUpload({ headers }: Pick<FastifyRequest, 'headers'>): boolean {
+  return IS_OCTET_STREAM.test(headers['content-type'] ?? '')
+}
+
 /**
  * Returns what a request uploads, or undefined for a request with a JSON body.
  * @throws SigningError `CONTENT_TYPE_UNSUPPORTED` for a request without a body and its type, `REQUEST_INVALID` for a query without a file or a file without a name, `DIGEST_MALFORMED`
@@ -41,7 +46,7 @@ export type DeclaredUpload = Sending & Readonly<{ filename: string }>
 export function uploadOf(request: Pick<FastifyRequest, 'body' | 'headers' | 'query' | 'caller'>): DeclaredUpload | undefined {
   const { body, headers, query } = request
   const parameters = query as Readonly<{ filename?: string }>
-  if (!IS_OCTET_STREAM.test(headers['content-type'] ?? '')) {
+  if (!isUpload(request)) {
     // Without a type there was nothing that a schema could have been chosen for.
     if (body === undefined) throw new SigningError('CONTENT_TYPE_UNSUPPORTED', 'the content type of the body is missing')
     const [name] = Object.keys(parameters)

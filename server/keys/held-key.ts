@@ -37,7 +37,7 @@ function createThreadKey(privateKey: KeyObject, pool: ThreadPool): DigestKey {
     sign: async (sha256) => {
       // A copy of 32 bytes: a small Buffer is a window into a shared one, all of which would be cloned.
       const task: SignTask = { kind: 'sign', privateKey, sha256: Uint8Array.from(sha256) }
-      const signature = await pool.run<Uint8Array>(task)
+      const signature = await pool.run<Uint8Array>(task, { ahead: true })
       return Buffer.from(signature.buffer, signature.byteOffset, signature.length)
     },
   }

@@ -17,7 +17,7 @@ export function createMessageKey(privateKey: KeyObject, { pool, maxWholeBytes }:
     maxBytes: maxWholeBytes,
     sign: async (message, signal) => {
       const task: SignMessageTask = { kind: 'signMessage', privateKey, message: cloneable(message) }
-      const { buffer, byteOffset, length } = await pool.run<Uint8Array>(task, { long: message.kind === 'file', signal })
+      const { buffer, byteOffset, length } = await pool.run<Uint8Array>(task, { bytes: message.kind === 'file' ? message.sizeBytes : 0, signal })
       return Buffer.from(buffer, byteOffset, length)
     },
   }

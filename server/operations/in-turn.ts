@@ -2,7 +2,7 @@ import type { Turns } from '../threads/turns.ts'
 import type { SignContext } from './sign-content.ts'
 
 /** Whose turn it is to sign: fair between the clients. */
-export type InTurnDeps = Readonly<{ turns: Pick<Turns, 'take'> }>
+export type InTurnDeps = Readonly<{ turns: Pick<Turns, 'take' | 'checkRoom'> }>
 
 /**
  * Signs one thing when it is its client's turn. Part of a directory, a batch, or something that was sent (`patient` in the context) waits as

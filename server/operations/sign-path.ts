@@ -1,9 +1,7 @@
-import { lstat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { SigningError } from '../errors.ts'
 import type { Keyring } from '../keys/key.ts'
 import { listDirectory, type ListedEntry } from '../roots/list.ts'
-import { named } from '../roots/open.ts'
 import { placeInside, resolvePath, type Root, type SafePath } from '../roots/resolve.ts'
 import type { SignPathRequest, SkipReason } from '../schemas/sign.ts'
 import { allowedRoots, type Caller } from './caller.ts'
@@ -24,10 +22,10 @@ export type SignPathDeps = SignFileDeps & Readonly<{ roots: readonly Root[]; key
 export async function signPath(deps: SignPathDeps, caller: Caller, request: SignPathRequest, signal: AbortSignal): Promise<SignRun> {
   const key = chooseSigningKey(caller, deps, request.keyid)
   const roots = allowedRoots(caller, deps.roots)
-  const place = await resolvePath(request.path, roots)
+  const { place, isDirectory } = await deps.inspector.find(request.path, roots, signal)
   const context = { caller, key, along: keysAlong(caller, deps, key), anew: anewOf(caller, request), signal }
   const warnings = overlapWarnings(context, deps.clock())
-  if (!(await isDirectory(place))) {
+  if (!isDirectory) {
     const name = basename(place.absolutePath)
     return runOfOne(name, request.path, { warnings, outcome: async () => await deps.incidents.file(context, await signAt(deps, name, async () => place, context)) })
   }
@@ -75,8 +73,4 @@ function skipReason(error: unknown): SkipReason | undefined {
     default:
       return undefined
   }
-}
-
-async function isDirectory({ absolutePath }: SafePath): Promise<boolean> {
-  return (await named(async () => await lstat(absolutePath))).isDirectory()
 }

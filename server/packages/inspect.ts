@@ -4,9 +4,11 @@ import { SigningError } from '../errors.ts'
 import type { ThreadPool } from '../threads/pool.ts'
 import type { DsbInfo, Examined, PackageInfo } from './package-info.ts'
 import type { Format } from '../schemas/format.ts'
-import type { openPackage, OpenedPackage, OpenTask, SettleTask } from './open-package.ts'
+import { isYoung, type openPackage, type OpenedPackage, type OpenTask, type SettleTask } from './open-package.ts'
 import type { OpenFd, ReadTask } from './read-file.ts'
+import type { FindTask, Found } from '../roots/find.ts'
 import type { Place } from '../roots/open.ts'
+import type { Root } from '../roots/resolve.ts'
 
 /**
  * An open file, its size when it was opened, and how many of its first bytes are meant (all of them unless it says otherwise). Whoever
@@ -28,6 +30,8 @@ export type InspectOptions = Readonly<{ signal?: AbortSignal; sha256?: Buffer }>
  * file has another size than it had; `PATH_UNREADABLE`; and what the pool throws (`SERVER_BUSY`, `SHUTTING_DOWN`, `INTERNAL`).
  */
 export interface Inspector {
+  /** Finds what a client named in roots that it may use. @throws SigningError also what `resolvePath` throws */
+  find(path: string, roots: readonly Root[], signal?: AbortSignal): Promise<Found>
   /** Opens a file of a root, and inspects it at once where it is small. The caller closes it. @throws SigningError also what `openFile` and, of a small file, `inspect` throw */
   open(place: Place, signal?: AbortSignal): Promise<InspectedFile>
   /** Resolves when a file is still what was opened and read: `signed` is the part of it that was signed. */
@@ -65,18 +69,19 @@ export function createInspector({ pool, maxFileBytes, accept, hashed = () => und
     if (task.fileBytes > maxFileBytes) {
       throw new SigningError('FILE_TOO_LARGE', `the file has ${task.fileBytes} bytes; limits.fileBytes is ${maxFileBytes}`)
     }
-    const long = task.sizeBytes > LONG_BYTES
-    return long && signal !== undefined ? readCancellable<T>(pool, task, signal) : pool.run<T>(task, { long, signal })
+    const bytes = task.sizeBytes
+    return bytes > LONG_BYTES && signal !== undefined ? readCancellable<T>(pool, task, signal) : pool.run<T>(task, { bytes, signal })
   }
 
   return {
+    find: async (path, roots, signal) => await pool.run<Found>({ kind: 'find', path, roots } satisfies FindTask, { ahead: true, signal }),
     open: async ({ root: { realPath }, absolutePath }, signal) => {
       const task: OpenTask = { kind: 'open', place: { root: { realPath }, absolutePath }, accept, maxBytes: Math.min(SMALL_BYTES, maxFileBytes) }
       const { info, ...file } = await pool.run<ReturnType<typeof openPackage>>(task, { signal })
       return { ...file, fileBytes: file.state.size, ...(info === undefined ? {} : { info: counted(withBuffers(info), hashed) }) }
     },
     settle: async ({ fd, state, openedAtMs }, { sizeBytes, sha256 }) =>
-      await pool.run<void>({ kind: 'settle', file: { fd, state, openedAtMs }, sizeBytes, sha256: Uint8Array.from(sha256) } satisfies SettleTask, { long: sizeBytes > LONG_BYTES }),
+      await pool.run<void>({ kind: 'settle', file: { fd, state, openedAtMs }, sizeBytes, sha256: Uint8Array.from(sha256) } satisfies SettleTask, { bytes: isYoung({ state, openedAtMs }) ? sizeBytes : 0, ahead: true }),
     inspect: async (file, { signal, ...known } = {}) => counted(withBuffers(await read<PackageInfo>({ kind: 'inspect', accept, ...known, ...opened(file) }, signal)), hashed),
     examine: async (file, { signal, ...known } = {}) => counted(withBuffers(await read<Examined>({ kind: 'examine', ...known, ...opened(file) }, signal)), hashed),
     copy: async (file, target, signal) => asBuffer(await read<Uint8Array>({ kind: 'copy', targetFd: target.fd, ...opened(file) }, signal)),
@@ -91,7 +96,7 @@ async function readCancellable<T>(pool: ThreadPool, task: ReadTask, signal: Abor
   const cancel = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
   const stop = () => Atomics.store(cancel, 0, 1)
   signal.addEventListener('abort', stop)
-  const result = pool.run<T>({ ...task, cancel }, { long: true, signal }).finally(() => signal.removeEventListener('abort', stop))
+  const result = pool.run<T>({ ...task, cancel }, { bytes: task.sizeBytes, signal }).finally(() => signal.removeEventListener('abort', stop))
   try {
     return await result
   } catch (error) {

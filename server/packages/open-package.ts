@@ -1,6 +1,6 @@
 import { fstatSync } from 'node:fs'
 import { SigningError } from '../errors.ts'
-import { isUnchanged, openFileAtOnce, closeOpened, type FileState, type OpenedFile, type Place } from '../roots/open.ts'
+import { isUnchanged, openFileAtOnce, closeOpened, type OpenedFile, type Place } from '../roots/open.ts'
 import type { Format } from '../schemas/format.ts'
 import type { PackageInfo } from './package-info.ts'
 import { hashFile, inspectFile } from './read-file.ts'
@@ -45,10 +45,11 @@ export function openPackage({ place, accept, maxBytes }: OpenTask): OpenedPackag
  */
 export function settlePackage({ file: { fd, state, openedAtMs }, sizeBytes, sha256 }: SettleTask): void {
   if (!isUnchanged(state, fstatSync(fd))) throw changed()
-  if (isYoung(state, openedAtMs) && !hashFile({ fd, fileBytes: state.size, sizeBytes }).equals(sha256)) throw changed()
+  if (isYoung({ state, openedAtMs }) && !hashFile({ fd, fileBytes: state.size, sizeBytes }).equals(sha256)) throw changed()
 }
 
-function isYoung({ mtimeMs }: FileState, openedAtMs: number): boolean {
+/** Whether a file was so young when it was opened that {@link settlePackage} reads it again. */
+export function isYoung({ state: { mtimeMs }, openedAtMs }: Pick<OpenedPackage, 'state' | 'openedAtMs'>): boolean {
   return openedAtMs - mtimeMs < (mtimeMs % 1000 === 0 ? YOUNG_COARSE_MS : YOUNG_MS)
 }
 

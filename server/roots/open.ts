@@ -94,7 +94,8 @@ export async function named<T>(look: () => Promise<T>): Promise<T> {
   }
 }
 
-function* naming<T>(steps: Steps<T>): Steps<T> {
+/** Steps that throw as {@link named} does. */
+export function* naming<T>(steps: Steps<T>): Steps<T> {
   try {
     return yield* steps
   } catch (cause) {

@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer'
-import { lstat, realpath } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { SigningError } from '../errors.ts'
 import type { Brand } from '../schemas/brand.ts'
+import { lstatOf, realpathBytesOf, realpathOf, take, type Steps } from './system-calls.ts'
 
 /** A directory that clients may name files in. `path` is the configured name, `realPath` where it lay when the server started. */
 export type Root = Readonly<{ name: string; path: string; realPath: string }>
@@ -48,10 +48,15 @@ function pathFault(path: string): string | undefined {
  * @throws SigningError `PATH_MALFORMED`, `PATH_OUTSIDE_ROOTS`, `PATH_UNREADABLE`, `FILE_NAME_REFUSED`
  */
 export async function resolvePath(path: string, roots: readonly Root[]): Promise<SafePath> {
+  return await take(resolvingPath(path, roots))
+}
+
+/** The steps of {@link resolvePath}. */
+export function* resolvingPath(path: string, roots: readonly Root[]): Steps<SafePath> {
   const wanted = parsePath(path)
   // Before any system call: a path outside the roots must not even be looked at, an automounter would mount it.
   if (!roots.some((root) => isInside(root.path, wanted) || isInside(root.realPath, wanted))) throw outside()
-  const bytes = await realPathOf(wanted, roots)
+  const bytes = yield* realPathOf(wanted, roots)
   const real = bytes.toString()
   const root = innermost(roots, real)
   if (root === undefined) throw outside()
@@ -80,12 +85,12 @@ function innermost(roots: readonly Root[], path: string): Root | undefined {
   return around.reduce<Root | undefined>((best, root) => (best === undefined || root.realPath.length > best.realPath.length ? root : best), undefined)
 }
 
-async function realPathOf(path: string, roots: readonly Root[]): Promise<Buffer> {
+function* realPathOf(path: string, roots: readonly Root[]): Steps<Buffer> {
   try {
     // As bytes: decoded by the system call a name that is not UTF-8 would turn into another file's name.
-    return await realpath(path, { encoding: 'buffer' })
+    return yield* realpathBytesOf(path)
   } catch (cause) {
-    if (isForbidden(cause) && (await isForbiddenInside(path, roots))) throw new SigningError('PATH_UNREADABLE', 'the server may not read this path', { cause })
+    if (isForbidden(cause) && (yield* isForbiddenInside(path, roots))) throw new SigningError('PATH_UNREADABLE', 'the server may not read this path', { cause })
     throw outside(cause)
   }
 }
@@ -94,12 +99,25 @@ async function realPathOf(path: string, roots: readonly Root[]): Promise<Buffer>
  * Whether it is a directory inside the roots that may not be searched. Of one that a link leads to outside, nothing is said: whoever
  * may make links in a root could feel their way through the whole machine.
  */
-async function isForbiddenInside(path: string, roots: readonly Root[]): Promise<boolean> {
+function* isForbiddenInside(path: string, roots: readonly Root[]): Steps<boolean> {
   const parent = path.slice(0, path.lastIndexOf('/'))
-  const real = await realpath(parent).catch(() => undefined)
-  if (real === undefined) return parent !== '' && (await isForbiddenInside(parent, roots))
+  const real = yield* orUndefined(realpathOf(parent))
+  if (real === undefined) return parent !== '' && (yield* isForbiddenInside(parent, roots))
   if (innermost(roots, real) === undefined) return false
-  return await lstat(path).then(() => false, isForbidden)
+  try {
+    yield* lstatOf(path)
+    return false
+  } catch (cause) {
+    return isForbidden(cause)
+  }
+}
+
+function* orUndefined<T>(steps: Steps<T>): Steps<T | undefined> {
+  try {
+    return yield* steps
+  } catch {
+    return undefined
+  }
 }
 
 /** Whether a system call was refused for want of permission. */

@@ -1,9 +1,10 @@
 import { close, closeSync, fstat, fstatSync, lstat, lstatSync, open, openSync, readlink, readlinkSync, realpath, realpathSync, stat, statSync, type Stats } from 'node:fs'
+import { realpath as realpathPromised } from 'node:fs/promises'
 import { promisify } from 'node:util'
 
 /** A system call on a path or a descriptor, before somebody makes it. */
 type SystemCall = Readonly<
-  { kind: 'lstat' | 'stat' | 'readlink' | 'realpath'; path: string } | { kind: 'open'; path: string; flags: number } | { kind: 'fstat' | 'close'; fd: number }
+  { kind: 'lstat' | 'stat' | 'readlink' | 'realpath' | 'realpathBytes'; path: string } | { kind: 'open'; path: string; flags: number } | { kind: 'fstat' | 'close'; fd: number }
 >
 
 /**
@@ -30,6 +31,9 @@ export const readlinkOf = (path: string): Steps<string> => made({ kind: 'readlin
 
 /** Steps to the path without links. */
 export const realpathOf = (path: string): Steps<string> => made({ kind: 'realpath', path })
+
+/** Steps to the path without links as the system has it, which may be no UTF-8. */
+export const realpathBytesOf = (path: string): Steps<Buffer> => made({ kind: 'realpathBytes', path })
 
 /** Steps to a descriptor. */
 export const descriptorOf = (path: string, flags: number): Steps<number> => made({ kind: 'open', path, flags })
@@ -75,13 +79,14 @@ function callAtOnce(wanted: SystemCall): unknown {
     case 'stat': return statSync(wanted.path)
     case 'readlink': return readlinkSync(wanted.path)
     case 'realpath': return realpathSync.native(wanted.path)
+    case 'realpathBytes': return realpathSync.native(wanted.path, { encoding: 'buffer' })
     case 'open': return openSync(wanted.path, wanted.flags)
     case 'fstat': return fstatSync(wanted.fd)
     case 'close': return closeSync(wanted.fd)
   }
 }
 
-const later = { lstat: promisify(lstat), stat: promisify(stat), readlink: promisify(readlink), realpath: promisify(realpath.native), open: promisify(open), fstat: promisify(fstat), close: promisify(close) }
+const later = { lstat: promisify(lstat), stat: promisify(stat), readlink: promisify(readlink), realpath: promisify(realpath.native), realpathBytes: async (path: string) => await realpathPromised(path, { encoding: 'buffer' }), open: promisify(open), fstat: promisify(fstat), close: promisify(close) }
 
 async function call(wanted: SystemCall): Promise<unknown> {
   switch (wanted.kind) {

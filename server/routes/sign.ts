@@ -11,7 +11,7 @@ import { isFinal, problemFromError, sendProblem } from '../http/problems.ts'
 import { problemResponses, type App } from '../http/route.ts'
 import { asJson, asNdjson, batchAnswer, signEvents } from '../http/sign-answer.ts'
 import { NDJSON, sendStream } from '../http/stream.ts'
-import { OCTET_STREAM, SignUploadQuery, UPLOAD_BODY, uploadOf } from '../http/upload.ts'
+import { isUpload, OCTET_STREAM, SignUploadQuery, UPLOAD_BODY, uploadOf } from '../http/upload.ts'
 import { signOnce, type Answered } from '../operations/once.ts'
 import type { Outcome, SignRun } from '../operations/outcome.ts'
 import { sign, type SignDeps, type SignInput } from '../operations/sign.ts'
@@ -37,7 +37,9 @@ export function signRoute(app: App, deps: SignRouteDeps): void {
     body: { content: { 'application/json': { schema: refTo(SignRequest) }, [OCTET_STREAM]: { schema: UPLOAD_BODY } } },
     response: { 200: DONE, ...problemResponses(...CODES) },
   }
-  app.post('/sign', { schema, config: { operation: 'sign' } }, async (request, reply) => {
+  // Before the body is looked at: what is refused by the thousand must cost next to nothing.
+  const onRequest = async (request: FastifyRequest): Promise<void> => checkRoom(request, deps)
+  app.post('/sign', { schema, config: { operation: 'sign' }, onRequest }, async (request, reply) => {
     const answered = await answer(request, reply, deps)
     if (answered.kind === 'problem') return await repeatProblem(reply, answered)
     const { run, requestId, repeated } = answered
@@ -47,6 +49,14 @@ export function signRoute(app: App, deps: SignRouteDeps): void {
     if (repeated) reply.header(REPLAYED, 'true')
     return 'items' in body ? body : await send(request, reply, { events: body, isWhole: run.kind === 'file' })
   })
+}
+
+/**
+ * Refuses a request that could not even wait now. Not what is sent: who sends it may have it only once, and how many may do so is bounded.
+ * @throws SigningError `SERVER_BUSY`, `SHUTTING_DOWN`
+ */
+function checkRoom(request: FastifyRequest, { turns }: Pick<SignRouteDeps, 'turns'>): void {
+  if (!isUpload(request)) turns.checkRoom(callerOf(request).client.name)
 }
 
 async function answer(request: FastifyRequest, reply: FastifyReply, deps: SignRouteDeps): Promise<Answered> {
@@ -88,10 +98,10 @@ async function settled(run: SignRun, observe: (outcome: Outcome) => void): Promi
     observe(outcome)
     throw outcome.error
   }
-  return { ...run, outcomes: again(outcomes) }
+  return { ...run, outcomes: each(outcomes) }
 }
 
-async function* again(outcomes: readonly Outcome[]): AsyncGenerator<Outcome> {
+async function* each(outcomes: readonly Outcome[]): AsyncGenerator<Outcome> {
   yield* outcomes
 }
 

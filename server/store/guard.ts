@@ -10,7 +10,7 @@ import type { LevelRow, SignatureRow, StoreTables } from './tables.ts'
 export type Obstacle = Readonly<{ kind: 'signed'; id: string } | { kind: 'taken'; level: Level; earlier: string } | Spent>
 
 /**
- * What was signed before, as far as it touches some subjects: the newest signature of each artefact, the content of each level, and how many
+ * What was signed before, as far as it touches some subjects: the newest signature of each artefact that is not to be signed by force, the content of each level, and how many
  * signatures each client had made whose number is limited, counted no further than that.
  */
 export type Past = Readonly<{ artefacts: Map<string, string>; levels: Map<string, LevelRow>; counts: Map<string, number> }>
@@ -27,7 +27,8 @@ const KEYS_PER_SELECT = 4_096
 export async function readPast(db: Kysely<StoreTables>, subjects: readonly Subject[]): Promise<Past> {
   const artefacts = new Map<string, string>()
   const levels = new Map<string, LevelRow>()
-  for (const group of chunks([...new Set(subjects.map(({ artefact }) => artefact))])) {
+  // Of what is signed by force again and again there are many, and no obstacle.
+  for (const group of chunks([...new Set(subjects.filter(({ force }) => !force).map(({ artefact }) => artefact))])) {
     const rows = await db.selectFrom('signatures').select(['id', 'artefact']).where('artefact', 'in', padded(group)).orderBy('leaf_index').execute()
     for (const { id, artefact } of rows) artefacts.set(artefact, id)
   }

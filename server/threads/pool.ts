@@ -4,6 +4,10 @@ import { TaskThread, type Job } from './task-thread.ts'
 // One task runs and the others wait inside the thread, so that it need not idle while answers travel and the next tasks come.
 const TASKS_PER_THREAD = 16
 
+// About 10 ms of hashing, which is how long the next task waits at most for having been put behind others. With nothing behind a task its thread
+// would idle until the event loop, which may be busy, has seen the answer.
+const LOAD_AHEAD = 16 * 1024 * 1024
+
 /** How a pool is made. `module` is a file that calls `serveTasks`. */
 export type ThreadPoolOptions = Readonly<{
   module: URL
@@ -20,13 +24,15 @@ export type ThreadPoolOptions = Readonly<{
 
 /** How one task is run. */
 export type RunOptions = Readonly<{
-  /** Set for a task of more than a few milliseconds: no other task is put behind it while another thread may become free. */
-  long?: boolean
+  /** How many bytes it reads, where they are many: nothing is put behind very many while another thread may become free. */
+  bytes?: number
+  /** Set for a moment's work on something that was begun, or to begin with: it goes before those that begin. They are as many as were begun, so nobody waits for ever. */
+  ahead?: boolean
   /** Aborted before the task reached a thread: the task is dropped and the reason is thrown. A thread always finishes its task. */
   signal?: AbortSignal | undefined
 }>
 
-/** Threads with one waiting line, first come, first served. An idle pool does not keep the process alive; a busy one does. */
+/** Threads with one waiting line, first come, first served but for what goes ahead. An idle pool does not keep the process alive; a busy one does. */
 export interface ThreadPool {
   /**
    * Resolves with what the thread answers to `task`. Both travel by structured clone.
@@ -49,6 +55,7 @@ class WorkerThreadPool implements ThreadPool {
   readonly #options: ThreadPoolOptions
   readonly #tasksPerThread: number
   readonly #threads: TaskThread[] = []
+  readonly #ahead: Job[] = []
   readonly #line: Job[] = []
   #closed: Promise<void> | undefined
   #whenQuiet: (() => void) | undefined
@@ -58,16 +65,17 @@ class WorkerThreadPool implements ThreadPool {
     this.#tasksPerThread = options.tasksPerThread ?? TASKS_PER_THREAD
   }
 
-  async run<T>(task: unknown, { long = false, signal }: RunOptions = {}): Promise<T> {
+  async run<T>(task: unknown, { bytes = 0, ahead = false, signal }: RunOptions = {}): Promise<T> {
     if (this.#closed !== undefined) throw new SigningError('SHUTTING_DOWN', 'the server is shutting down')
     signal?.throwIfAborted()
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
-    const job: Job = { task, long, signal, resolve, reject }
-    const thread = this.#line.length === 0 ? this.#freest() : undefined
+    const job: Job = { task, bytes, signal, resolve, reject }
+    const thread = this.waiting() === 0 ? this.#freest() : undefined
     if (thread !== undefined) {
       thread.give(job)
-    } else if (this.#line.length < this.#options.maxWaiting) {
-      this.#line.push(job)
+    } else if (this.waiting() < this.#options.maxWaiting) {
+      const line = ahead ? this.#ahead : this.#line
+      line.push(job)
     } else {
       throw new SigningError('SERVER_BUSY', 'too many files wait for their turn', { maxWaiting: this.#options.maxWaiting })
     }
@@ -75,7 +83,7 @@ class WorkerThreadPool implements ThreadPool {
   }
 
   waiting(): number {
-    return this.#line.length
+    return this.#ahead.length + this.#line.length
   }
 
   close(): Promise<void> {
@@ -91,12 +99,12 @@ class WorkerThreadPool implements ThreadPool {
     await Promise.all(this.#threads.map(async (thread) => await thread.terminate()))
   }
 
-  /** A thread without a job, or a new one; else the one with the fewest, as long as it may have more. */
+  /** A thread without a job, or a new one; else the one with the least to do, as long as it may have more. */
   #freest(): TaskThread | undefined {
     let freest: TaskThread | undefined
     for (const thread of this.#threads) {
       if (thread.size === 0) return thread
-      if (thread.size < this.#tasksPerThread && !thread.hasLong && thread.size < (freest?.size ?? Infinity)) freest = thread
+      if (thread.size < this.#tasksPerThread && thread.load < (freest?.load ?? LOAD_AHEAD)) freest = thread
     }
     return this.#threads.length < this.#options.size ? this.#start() : freest
   }
@@ -109,7 +117,7 @@ class WorkerThreadPool implements ThreadPool {
       answered: () => this.#advance(),
       ended: (untouched) => {
         this.#threads.splice(this.#threads.indexOf(thread), 1)
-        this.#line.unshift(...untouched)
+        this.#ahead.unshift(...untouched)
         this.#advance()
       },
     })
@@ -118,10 +126,10 @@ class WorkerThreadPool implements ThreadPool {
   }
 
   #advance(): void {
-    while (this.#line.length > 0) {
+    while (this.waiting() > 0) {
       const thread = this.#freest()
       if (thread === undefined) return
-      const job = this.#line.shift() as Job
+      const job = (this.#ahead.shift() ?? this.#line.shift()) as Job
       if (job.signal?.aborted === true) job.reject(job.signal.reason)
       else thread.give(job)
     }

@@ -3,11 +3,14 @@ import { SigningError } from '../errors.ts'
 import { errorOf } from './serve.ts'
 import type { TaskReply } from './serve.ts'
 
-/** A task on its way. `long` and `signal` are those of the pool's RunOptions. */
-export type Job = Readonly<{ task: unknown; long: boolean; signal: AbortSignal | undefined; resolve: (value: unknown) => void; reject: (error: unknown) => void }>
+/** A task on its way. `bytes` and `signal` are those of the pool's RunOptions. */
+export type Job = Readonly<{ task: unknown; bytes: number; signal: AbortSignal | undefined; resolve: (value: unknown) => void; reject: (error: unknown) => void }>
 
 /** What a thread tells its pool: that it has answered something, and that it ended, with the jobs that it never saw. */
 export type ThreadEvents = Readonly<{ answered: () => void; ended: (untouched: readonly Job[]) => void }>
+
+/** What a task costs at least, as one signature does. */
+const LEAST_LOAD = 256 * 1024
 
 /** What a thread runs and is called. */
 export type ThreadOptions = Readonly<{ module: URL; name: string; workerData: unknown }>
@@ -22,7 +25,7 @@ export class TaskThread {
   readonly #messages: Job[][] = []
   #outbox: Job[] = []
   #size = 0
-  #hasLong = false
+  #load = 0
 
   constructor({ module, name, workerData }: ThreadOptions, events: ThreadEvents) {
     // Without the flags of the process: what it was started with (--eval, --import) is not for every thread. And a descriptor that it opens
@@ -44,16 +47,16 @@ export class TaskThread {
     return this.#size
   }
 
-  /** Whether one of them takes more than a few milliseconds. */
-  get hasLong(): boolean {
-    return this.#hasLong
+  /** What they cost together, in bytes that could be hashed meanwhile. */
+  get load(): number {
+    return this.#load
   }
 
   give(job: Job): void {
     if (this.#outbox.length === 0) setImmediate(() => this.#send())
     this.#outbox.push(job)
     this.#size += 1
-    this.#hasLong ||= job.long
+    this.#load += loadOf(job)
     this.#worker.ref()
   }
 
@@ -92,8 +95,7 @@ export class TaskThread {
 
   #leave(job: Job, settle: () => void): void {
     this.#size -= 1
-    // Nothing is put behind a long job, so that it is the last to leave.
-    if (job.long) this.#hasLong = false
+    this.#load -= loadOf(job)
     if (this.#size === 0) this.#worker.unref()
     settle()
   }
@@ -106,4 +108,8 @@ export class TaskThread {
     for (const { reject } of begun ?? []) reject(new SigningError('INTERNAL', 'a worker thread ended in the middle of its work', { cause }))
     return [...untouched.flat(), ...unsent]
   }
+}
+
+function loadOf({ bytes }: Job): number {
+  return LEAST_LOAD + bytes
 }

@@ -20,6 +20,8 @@ export type Turns = Readonly<{
    * @throws SigningError of the code that the turns were made with when the line is full, with the fact `retryAfterMs`; `SHUTTING_DOWN` after `close`
    */
   take(options?: TurnOptions): Promise<Release>
+  /** Refuses who could not even wait now, before anything is done for it; whoever passes may still be refused by `take`. @throws SigningError as `take`, of which only the party counts */
+  checkRoom(party?: string): void
   /** How many wait. */
   waiting(): number
   /** Refuses everybody in the line and everybody who comes later; turns that were given run on. */
@@ -77,15 +79,24 @@ export function createTurns({ concurrency, waiting, busy }: TurnsOptions): Turns
   /** Who has less than an equal share of the line is let into it though others have filled it. */
   const mayWait = (party: string): boolean => size < waiting || (lines.get(party)?.size ?? 0) < Math.floor(waiting / (lines.size + (lines.has(party) ? 0 : 1)) / 2)
 
+  const checkOpen = (): void => {
+    if (closed) throw shuttingDown()
+  }
+  const checkRoom = (party: string): void => {
+    checkOpen()
+    if (free === 0 && !mayWait(party)) throw new SigningError(busy.code, busy.message, { waiting: size, retryAfterMs: Math.ceil(size * paceMs) })
+  }
+
   return {
     async take({ party = '', patient = false, signal } = {}) {
       signal?.throwIfAborted()
-      if (closed) throw shuttingDown()
+      if (patient) checkOpen()
+      else checkRoom(party)
       if (free > 0) free -= 1
-      else if (patient || mayWait(party)) await wait(party, signal)
-      else throw new SigningError(busy.code, busy.message, { waiting: size, retryAfterMs: Math.ceil(size * paceMs) })
+      else await wait(party, signal)
       return once(release)
     },
+    checkRoom: (party = '') => checkRoom(party),
     waiting: () => size,
     close() {
       closed = true

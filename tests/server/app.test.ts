@@ -10,6 +10,7 @@ import t from 'tap'
 import { SigningError } from '../../server/errors.ts'
 import type { OpenedKey } from '../../server/keys/key.ts'
 import type { Made, Signer } from '../../server/signers/signer.ts'
+import { createTurns } from '../../server/threads/turns.ts'
 import type { InstallpInfo } from '../../server/packages/package-info.ts'
 import { clientNamed, makeApp, NOW, type TestApp } from '../helpers/app.ts'
 import { spoiledStore } from '../helpers/store.ts'
@@ -312,4 +313,28 @@ void t.test('an answer that breaks in the middle is cut off, and the log shows w
   await eventually(() => finished.length === 1)
   t.match(finished, [{ code: 'INTERNAL' }])
   t.match(test.lines.filter(({ msg }) => msg === 'request failed'), [{ level: 'error', err: { message: 'broken metrics' } }])
+})
+
+void t.test('what could not even wait for its turn is refused before its body is looked at, in one line of the log; what is sent is let in', async (t) => {
+  const turns = createTurns({ concurrency: 1, waiting: 0, busy: { code: 'SERVER_BUSY', message: 'too many files wait for their turn' } })
+  const test = await makeApp(t, () => ({ turns }))
+  const path = putPackage(test.root, 'PkgA')
+  const sent = async () => await test.app.inject({ ...post(readFileSync(path), { 'content-type': 'application/octet-stream' }), query: { filename: 'sent.bff' } })
+  const release = await turns.take()
+  for (const body of [{ path }, { path: test.root }, { path: '/nowhere' }, { items: [] }, 'not JSON']) {
+    const refused = await sign(test, body, { 'idempotency-key': 'again' })
+    t.match([refused.statusCode, refused.headers['retry-after'], bodyOf(refused)], [503, '1', { code: 'SERVER_BUSY', retryable: true, instance: `urn:uuid:${String(refused.headers['request-id'])}` }], JSON.stringify(body))
+  }
+  t.match(test.lines, Array.from({ length: 5 }, () => ({ level: 'warn', msg: 'request refused', operation: 'sign', client: 'bot', code: 'SERVER_BUSY', facts: { waiting: 0 } })))
+  t.strictSame([test.lines.length, test.files], [5, []])
+  t.match(test.requests, Array.from({ length: 5 }, () => ({ operation: 'sign', code: 'SERVER_BUSY' })))
+  t.equal((await test.app.inject('/whoami')).statusCode, 200, 'only what needs a turn')
+  test.become('stranger')
+  t.equal(bodyOf(await sign(test, { path })).code, 'CLIENT_UNKNOWN')
+  test.become('bot')
+  const upload = sent()
+  await eventually(() => turns.waiting() === 1)
+  release()
+  t.equal((await upload).statusCode, 200)
+  t.equal((await sign(test, { path }, { 'idempotency-key': 'again' })).statusCode, 200, 'there is room again, and the key was never used')
 })

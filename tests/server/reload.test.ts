@@ -287,6 +287,21 @@ void t.test('a revocation list that expires while the server runs lets nobody in
   t.equal((await (await clientOf(t, running.url)).ask('/whoami')).status, 200)
 })
 
+void t.test('what a refused configuration lacks is waited for, also where only that configuration names it', async (t) => {
+  const members = { reload: { pollMs: 20 }, clients: [TRUSTED_BOT] }
+  const { place, put, logs } = await start(t, members)
+  const pair = rsaKeyPair()
+  put('1002.pem', pair.privateKey.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'good' }))
+  put('1002.passphrase', 'wrong')
+  const old = { keyid: '1001', kind: 'file', path: '1001.pem' }
+  place.configure({ ...members, keys: [old, { keyid: '1002', kind: 'file', path: '1002.pem', passphraseFile: '1002.passphrase' }] })
+  await eventually(() => logs.some(({ msg }) => msg === 'reload refused'))
+  t.match(logs.at(-1), { cause: 'file change', faults: [/^key 1002: .* is not its passphrase/] })
+  put('1002.passphrase', 'good')
+  await eventually(() => logs.some(({ msg }) => msg === 'reloaded'))
+  t.match(logs.at(-1), { cause: 'file change', keys: { added: ['1002'] } })
+})
+
 void t.test('files that change are taken up by themselves, a pair of them together', async (t) => {
   const running = await start(t, { reload: { pollMs: 20 } })
   const { place, put, client, logs } = running

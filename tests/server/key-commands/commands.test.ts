@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { createPrivateKey, createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 import t, { type Test } from 'tap'
@@ -194,6 +194,38 @@ void t.test('a configuration that changes under the hands of a command is left a
   t.equal(readFileSync(file, 'utf8'), `${text}# mine\n`)
   await t.rejects(changeConfiguration(file, () => rmSync(file)), { name: 'KeyCommandFault', message: /cannot be replaced \(ENOENT\)/ })
   t.notOk(readdirSync(place.folder).some((name) => name.startsWith('signing-server.yaml')))
+})
+
+void t.test('of two commands that change a configuration at once, none undoes what the other has said it did', async (t) => {
+  const place = await makePlace(t)
+  writeFileSync(join(place.folder, '1002.pem'), rsaKeyPair().pem, { mode: 0o600 })
+  const file = place.configure({ keys: ['1001', '1002'].map((keyid) => ({ keyid, kind: 'file', path: `${keyid}.pem` })) })
+  const text = readFileSync(file, 'utf8')
+  for (let round = 0; round < 10; round += 1) {
+    writeFileSync(file, text)
+    const ran = await Promise.all(['1001', '1002'].map(async (keyid) => await run(place.folder, 'revoke', keyid, '--reason', 'x', '--config', file)))
+    const revoked = (await loadConfig(file)).keys.filter(({ state }) => state === 'revoked')
+    t.equal(revoked.length, ran.filter(({ status }) => status === 0).length)
+    t.ok(revoked.length > 0)
+  }
+  writeFileSync(`${file}.new`, '')
+  t.match(await run(place.folder, 'revoke', '1002', '--reason', 'x', '--config', file), { status: 1, err: /signing-server\.yaml\.new is there: .* nothing is changed/ })
+  t.ok(existsSync(`${file}.new`), 'it belongs to somebody else')
+  const long = join(place.folder, 'x'.repeat(253))
+  renameSync(file, long)
+  t.match(await run(place.folder, 'revoke', '1002', '--reason', 'x', '--config', long), { status: 1, err: /cannot be replaced \(ENAMETOOLONG\); nothing is changed/ })
+})
+
+void t.test('a configuration that is reached by a link in another folder has its paths from where the link lies, as for the server', async (t) => {
+  const place = await makePlace(t)
+  const versions = join(place.folder, 'versions')
+  mkdirSync(versions)
+  const [link, real] = [place.configure(), join(versions, '1.yaml')]
+  renameSync(link, real)
+  symlinkSync(real, link)
+  t.match(await run(place.folder, 'generate', '1002', '--algorithm', 'ed25519', '--config', link), { status: 0, out: /path: 1002\.pem/ })
+  t.strictSame((await loadConfig(link)).keys.map(({ keyid }) => keyid), ['1001', '1002'])
+  t.strictSame([readdirSync(versions), realpathSync(link)], [['1.yaml'], real])
 })
 
 void t.test('keys rotate gives a key a successor in one step, made, imported or there already, and once', async (t) => {

@@ -10,6 +10,8 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { writePackage } from '../../../formats/index.ts'
 import { SigningError } from '../../../server/errors.ts'
+import { findPath } from '../../../server/roots/find.ts'
+import type { Root } from '../../../server/roots/resolve.ts'
 import type { Problem } from '../../../server/schemas/problem.ts'
 import type { Store } from '../../../server/store/store.ts'
 import { clientNamed, buildTestApp, makeApp, type TestApp, type TestDeps } from '../../helpers/app.ts'
@@ -192,7 +194,7 @@ void t.test('a problem that would come again is kept, status and body, also when
 void t.test('a request that fails for now, or by a fault of the server, is given up: a retry runs', async (t) => {
   const failures: unknown[] = [new SigningError('SIGNER_TIMEOUT', 'too slow'), new SigningError('SIGNER_BUSY', 'too many'), new TypeError('a fault')]
   const { app, root } = await makeOnce(t, undefined, {
-    inspector: { open: async () => { throw failures.shift() ?? new SigningError('NOT_A_PACKAGE', 'no package') } } as unknown as TestDeps['inspector'],
+    inspector: { find: async (path: string, roots: readonly Root[]) => findPath({ kind: 'find', path, roots }), open: async () => { throw failures.shift() ?? new SigningError('NOT_A_PACKAGE', 'no package') } } as unknown as TestDeps['inspector'],
   })
   const what = { json: { path: putPackage(root) } }
   const codes: string[] = []

@@ -1,13 +1,11 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
-import promises from 'node:fs/promises'
+import fs, { chmodSync, mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
 import type { Test } from 'tap'
 import { createIncidents } from '../../../server/operations/incidents.ts'
 import { signDigest } from '../../../server/operations/sign-digest.ts'
 import { sign, type SignDeps } from '../../../server/operations/sign.ts'
-import type * as signPathModule from '../../../server/operations/sign-path.ts'
 import type { SignRun } from '../../../server/operations/outcome.ts'
 import { openPackage, settlePackage } from '../../../server/packages/open-package.ts'
 import { inspectFile } from '../../../server/packages/read-file.ts'
@@ -15,7 +13,11 @@ import type { Inspector } from '../../../server/packages/inspect.ts'
 import { createEmbeddedSigner } from '../../../server/signers/embedded.ts'
 import type { Signer } from '../../../server/signers/signer.ts'
 import type { Store, Subject, Unrecorded } from '../../../server/store/store.ts'
+import { findPath } from '../../../server/roots/find.ts'
+import type * as findModule from '../../../server/roots/find.ts'
 import { openRoots } from '../../../server/roots/open-roots.ts'
+import type { Root } from '../../../server/roots/resolve.ts'
+import type * as systemCallsModule from '../../../server/roots/system-calls.ts'
 import { createTurns } from '../../../server/threads/turns.ts'
 import { putPackage } from '../../helpers/packages.ts'
 import { openTestStore } from '../../helpers/store.ts'
@@ -37,7 +39,8 @@ type Bench = Readonly<{ root: string; deps: SignDeps; recorded: Recorded[] }>
 async function bench(t: Test, changes: Partial<SignDeps> = {}): Promise<Bench> {
   const recorded: Recorded[] = []
   const accept = ['installp', 'compress'] as const
-  const inspector: Pick<Inspector, 'open' | 'settle' | 'inspect'> = {
+  const inspector: Pick<Inspector, 'find' | 'open' | 'settle' | 'inspect'> = {
+    find: async (path, roots) => findPath({ kind: 'find', path, roots }),
     open: async ({ root: at, absolutePath }) => {
       const opened = openPackage({ kind: 'open', place: { root: at, absolutePath }, accept, maxBytes: 1_000_000 })
       return { ...opened, fileBytes: opened.state.size }
@@ -107,12 +110,14 @@ void test('a single file has its place in its outcome once that is known, signed
 })
 
 void test('a fault of ours, and a path that is gone in the moment between two looks, are told as such', async (t) => {
-  const { root, deps } = await bench(t, { inspector: { open: async () => await Promise.reject(new TypeError('a fault of ours')) } as unknown as Inspector })
+  const faulty = { find: async (path: string, roots: readonly Root[]) => findPath({ kind: 'find', path, roots }), open: async () => await Promise.reject(new TypeError('a fault of ours')) } as unknown as Inspector
+  const { root, deps } = await bench(t, { inspector: faulty })
   const path = putPackage(root)
   t.match(await outcomesOf((await sign(deps, caller, { path: root }, never)) as SignRun), { 'PkgA.1.0.0.0.bff': /a fault of ours/ })
-  const lstat = async (): Promise<never> => await Promise.reject(Object.assign(new Error('ENOENT'), { code: 'ENOENT' }))
-  const { signPath } = await t.mockImport<typeof signPathModule>('../../../server/operations/sign-path.ts', { 'node:fs/promises': { ...promises, lstat } })
-  await t.rejects(signPath(deps, caller, { path }, never), { code: 'FILE_CHANGED' })
+  const lstatSync = (): never => { throw Object.assign(new Error('ENOENT'), { code: 'ENOENT' }) }
+  const systemCalls = await t.mockImport<typeof systemCallsModule>('../../../server/roots/system-calls.ts', { 'node:fs': { ...fs, lstatSync } })
+  const { findPath: findMoved } = await t.mockImport<typeof findModule>('../../../server/roots/find.ts', { '../../../server/roots/system-calls.ts': systemCalls })
+  t.throws(() => findMoved({ kind: 'find', path, roots: deps.roots }), { code: 'FILE_CHANGED' })
 })
 
 void test('a subdirectory that may not be read is a failure of its own name, and the rest is signed', { skip: nobodyCannotReach('server/main.ts') }, async (t) => {

@@ -5,10 +5,14 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout } from 'node:timers/promises'
+import { Kysely } from 'kysely'
 import t from 'tap'
+import { readPast } from '../../../server/store/guard.ts'
+import { sqliteDialect } from '../../../server/store/sqlite-dialect.ts'
 import { createSqliteEngine, openDatabase } from '../../../server/store/sqlite.ts'
 import { createStore } from '../../../server/store/grouped-store.ts'
 import type { Store } from '../../../server/store/store.ts'
+import type { StoreTables } from '../../../server/store/tables.ts'
 import { openLocal } from '../../helpers/engines.ts'
 import { count } from '../../helpers/full-size.ts'
 import { openTestStore, recording, TEST_LOG } from '../../helpers/store.ts'
@@ -258,4 +262,17 @@ void t.test('processes that make and fill the same database at the same time los
   const store = await openTestStore(path)
   t.match(await store.audit(), { intact: true })
   await store.close()
+})
+
+void t.test('what is signed by force reads none of the signatures that it has, of which there may be any number', async (t) => {
+  const { database, store } = await reachableStore(t)
+  await record(store)
+  const asked: string[] = []
+  const db = new Kysely<StoreTables>({ dialect: sqliteDialect(database), log: ({ query }) => void asked.push(query.sql) })
+  const readsSignatures = async (force: boolean): Promise<boolean> => {
+    asked.length = 0
+    await readPast(db, [recording({ relativePath: 'a.bff', force }).subject])
+    return asked.some((text) => text.includes('from "signatures"'))
+  }
+  t.strictSame([await readsSignatures(false), await readsSignatures(true)], [true, false])
 })

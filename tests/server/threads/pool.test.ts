@@ -7,6 +7,7 @@ import { createThreadPool } from '../../../server/threads/pool.ts'
 import type { RunOptions, ThreadPool, ThreadPoolOptions } from '../../../server/threads/pool.ts'
 import type { SampleTask } from './sample-worker.ts'
 
+const MIB = 2 ** 20
 const SAMPLE_WORKER = new URL('sample-worker.ts', import.meta.url)
 
 function samplePool(options: Partial<ThreadPoolOptions> = {}): ThreadPool & { do<T>(task: SampleTask, options?: RunOptions): Promise<T> } {
@@ -50,6 +51,17 @@ void t.test('a pool', async (t) => {
     t.strictSame([...marks.subarray(0, 7)], [6, 1, 2, 3, 4, 5, 6])
   })
 
+  void t.test('does what goes ahead before those that begin, in its own order', async (t) => {
+    const pool = samplePool()
+    const [held, marks] = [sharedCells(), sharedCells()]
+    const first = pool.do({ kind: 'hold', cells: held })
+    const rest = [1, 2, 3, 4, 5, 6].map((mark) => pool.do<number>({ kind: 'mark', cells: marks, mark }, { ahead: mark > 4 }))
+    t.equal(pool.waiting(), 5)
+    release(held)
+    await Promise.all([first, ...rest])
+    t.strictSame([...marks.subarray(0, 7)], [6, 1, 5, 6, 2, 3, 4])
+  })
+
   void t.test('refuses a task with SERVER_BUSY when its line is full, and finishes what it took', async (t) => {
     const pool = samplePool({ maxWaiting: 2 })
     const cells = sharedCells()
@@ -63,16 +75,29 @@ void t.test('a pool', async (t) => {
     t.equal(await pool.do({ kind: 'echo', value: 'room again' }), 'room again')
   })
 
-  void t.test('hands nothing to a thread behind a long task, so that the first free thread takes it', async (t) => {
+  void t.test('hands nothing to a thread behind much reading, so that the first free thread takes it', async (t) => {
     const pool = samplePool({ size: 2 })
     const [long, short] = [sharedCells(), sharedCells()]
-    const slow = pool.do({ kind: 'hold', cells: long }, { long: true })
+    const slow = pool.do({ kind: 'hold', cells: long }, { bytes: 500 * MIB })
     const quick = [pool.do({ kind: 'hold', cells: short }), pool.do({ kind: 'echo', value: 1 }), pool.do({ kind: 'echo', value: 2 })]
     t.equal(pool.waiting(), 1, 'one is ahead in the other thread, one waits')
     release(short)
     t.strictSame(await Promise.all(quick), ['released', 1, 2], 'all short tasks are done while the long one still runs')
     release(long)
     t.equal(await slow, 'released')
+  })
+
+  void t.test('puts a task behind little reading, so that the thread goes on without the event loop, and into the thread that has the least to do', async (t) => {
+    const pool = samplePool({ size: 2, tasksPerThread: 16 })
+    const [some, less] = [sharedCells(), sharedCells()]
+    const slow = [pool.do({ kind: 'hold', cells: some }, { bytes: 10 * MIB }), pool.do({ kind: 'hold', cells: less }, { bytes: 8 * MIB })]
+    const behind = [pool.do({ kind: 'echo', value: 'in the second' }), pool.do({ kind: 'echo', value: 'in the second' }, { bytes: 8 * MIB }), pool.do({ kind: 'echo', value: 'in the first' }, { bytes: 8 * MIB })]
+    const waits = pool.do({ kind: 'echo', value: 'in the first that is free' })
+    t.equal(pool.waiting(), 1, 'both have as much as they may')
+    release(less)
+    t.strictSame(await Promise.all([slow[1], behind[0], behind[1], waits]), ['released', 'in the second', 'in the second', 'in the first that is free'])
+    release(some)
+    t.strictSame(await Promise.all([slow[0], behind[2]]), ['released', 'in the first'])
   })
 })
 
