@@ -1,5 +1,5 @@
 import type { TLSSocket } from 'node:tls'
-import { identityOf } from './client.ts'
+import { identityOf, isAuthority } from './client.ts'
 
 /** Why a connection must not be served although its handshake succeeded. */
 export type Unfitness = 'CERT_HAS_EXPIRED' | 'CLIENT_CERT_IS_CA'
@@ -9,8 +9,7 @@ export type Unfitness = 'CERT_HAS_EXPIRED' | 'CLIENT_CERT_IS_CA'
  * key usage does not forbid it (RFC 5280, 4.2.1.9): who may issue certificates must not be a client by the way.
  */
 export function unfitness(socket: TLSSocket, now: Date): Unfitness | undefined {
-  const certificate = socket.getPeerX509Certificate()
-  return certificate !== undefined && certificate.ca ? 'CLIENT_CERT_IS_CA' : outlived(socket, now)
+  return isAuthority(socket) ? 'CLIENT_CERT_IS_CA' : outlived(socket, now)
 }
 
 /**

@@ -5,7 +5,8 @@ import { connect, createServer, type TlsOptions, type TLSSocket } from 'node:tls
 import * as fc from 'fast-check'
 import t from 'tap'
 import { createAuthority, issueClient } from '../../../certs/pki.ts'
-import { identityOf, readIdentity } from '../../../server/identity/client.ts'
+import { identityOf, isAuthority, readIdentity } from '../../../server/identity/client.ts'
+import { createNewest } from '../../../server/identity/newest.ts'
 import { parseSubjectAltName } from '../../../server/identity/subject-alt-name.ts'
 import { checkTls, tlsOptions, type TlsMaterial } from '../../../server/identity/tls.ts'
 import { testPki } from '../../helpers/pki.ts'
@@ -84,6 +85,10 @@ void t.test('identityOf', async (t) => {
     const identity = identityOf(socket)
     t.match(identity, { sans: ['URI:urn:example:release-bot'] })
     t.equal(identityOf(socket), identity)
+    t.notOk(isAuthority(socket))
+    const [again, other] = [await peer(pki.clients['release-bot']), await peer(pki.clients.auditor)]
+    t.equal(identityOf(again), identity, 'the same certificate on another connection is not parsed again')
+    t.match(identityOf(other), { sans: ['URI:urn:example:auditor'] })
     t.equal(socket.getProtocol(), 'TLSv1.3')
     t.equal(socket.alpnProtocol, false)
   })
@@ -92,8 +97,15 @@ void t.test('identityOf', async (t) => {
     for (const client of [{ cert: pki.clients.impostor.cert, key: pki.clients.impostor.key }, { cert: pki.clients.expired.cert, key: pki.clients.expired.key }, {}]) {
       const socket = await peer(client, { rejectUnauthorized: false })
       t.equal(identityOf(socket), undefined)
+      t.notOk(isAuthority(socket))
     }
   })
+})
+
+void t.test('of values by name the newest are kept', async (t) => {
+  const newest = createNewest<number>(2)
+  for (const [name, value] of [['a', 1], ['b', 2], ['a', 3], ['c', 4]] as const) newest.set(name, value)
+  t.strictSame(['a', 'b', 'c'].map((name) => newest.get(name)), [undefined, 2, 4])
 })
 
 void t.test('tlsOptions demand TLS 1.3 and a certificate', async (t) => {
