@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander'
+import { isPrintableName } from '../roots/resolve.ts'
 
 /** Returns a keyid of the command line. @throws InvalidArgumentError */
 export function parseKeyid(text: string): string {
@@ -26,8 +27,8 @@ export function parseDescriptor(text: string): number {
 
 const REASON_CHARS_MAX = 200
 
-/** Returns a reason: one line of text. @throws InvalidArgumentError */
+/** Returns a reason: one line of text, that shows as what it is. @throws InvalidArgumentError */
 export function parseReason(text: string): string {
-  if (text.trim() === '' || text.length > REASON_CHARS_MAX || /\p{Cc}/u.test(text)) throw new InvalidArgumentError(`It must be one line of text, at most ${REASON_CHARS_MAX} characters.`)
+  if (text.trim() === '' || text.length > REASON_CHARS_MAX || !isPrintableName(text)) throw new InvalidArgumentError(`It must be one line of text, at most ${REASON_CHARS_MAX} characters.`)
   return text
 }

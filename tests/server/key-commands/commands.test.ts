@@ -51,7 +51,7 @@ void t.test('every command has help with an example; what is misspelled is wrong
   const wrong: readonly (readonly string[])[] = [
     [], ['generate'], ['generate', 'x'], ['generate', '12345678901'], ['generate', '1', '--algorithm', 'dsa'], ['generate', '1', '--days', '0'], ['generate', '1', '--days', '36501'], ['generate', '1', '--days', 'x'],
     ['generate', '1', '--passphrase-fd', '2'], ['generate', '1', '--passphrase-fd', 'x'], ['generate', '1', '--passphrase-fd', '3', '--passphrase-file', 'x'], ['import', '1'], ['rotate', '1', '--to', '2'], ['rotate', '1', '--config', 'x'],
-    ['revoke', '1', '--config', 'x'], ['revoke', '1', '--config', 'x', '--reason', ' '], ['revoke', '1', '--config', 'x', '--reason', 'two\nlines'], ['revoke', '1', '--config', 'x', '--reason', 'x'.repeat(201)], ['log-key'],
+    ['revoke', '1', '--config', 'x'], ['revoke', '1', '--config', 'x', '--reason', ' '], ['revoke', '1', '--config', 'x', '--reason', 'two\nlines'], ['revoke', '1', '--config', 'x', '--reason', 'x'.repeat(201)], ['revoke', '1', '--config', 'x', '--reason', 'stolen\u2028not'], ['revoke', '1', '--config', 'x', '--reason', 'stolen\u202eton'], ['log-key'],
     ['generate', '1', '--subject', 'x'], ['generate', '1', '--subject', 'CN=a=b'], ['generate', '1', '--subject', 'UID=a'], ['generate', '1', '--subject', 'CN='], ['generate', '1', '--subject', 'CN= a'], ['generate', '1', '--subject', `CN=${'a'.repeat(65)}`],
     ['generate', '1', '--subject', 'CN=a\\,b'], ['generate', '1', '--subject', 'C=Germany'], ['generate', '1', '--algorithm', 'ed25519', '--installed-path', '/etc/security/certificates/x.pem'],
   ]
