@@ -56,7 +56,7 @@ void t.test('every command has help with an example; what is misspelled is wrong
     ['generate', '1', '--subject', 'CN=a\\,b'], ['generate', '1', '--subject', 'C=Germany'], ['generate', '1', '--algorithm', 'ed25519', '--installed-path', '/etc/security/certificates/x.pem'],
   ]
   const folder = folderOf(t)
-  for (const args of wrong) t.match(await run(folder, ...args), { status: 2, out: '' }, args.join(' '))
+  for (const args of wrong) t.match(await run(folder, ...args), { status: 2, out: '' }, encodeURI(args.join(' ')))
   t.strictSame(readdirSync(folder), [])
 })
 
