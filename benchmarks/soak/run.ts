@@ -35,8 +35,10 @@ export async function soak(bench: Bench, { minutes, sampleMs, reloads, say }: So
     anew: signingAnew(readFileSync(DOCUMENT, 'utf8')),
     ...ledger,
   }
-  // Threads start when they are needed, and each has some descriptors for good; that of audits and searches is the last.
+  // Threads start when they are needed, and each has some descriptors for good: all of them are there when everything was done once.
+  await doEachOnce(place, server, around)
   await auditOf(place, server)
+  await delay(SETTLE_MS)
   const baseDescriptors = descriptorsOf(server.pid)
   const until = performance.now() + minutes * 60_000
   const sampling = sampleUntil(server.pid, { until, sampleMs, say })
@@ -60,6 +62,12 @@ async function auditOf({ credentials }: Place, { port }: BenchServer): Promise<s
   if (answer === undefined) return `not answered: ${Object.keys(client.tally().outcomes).join(', ')}`
   const { intact, findings } = JSON.parse(answer.body.toString()) as Readonly<{ intact: boolean; findings: readonly object[] }>
   return intact ? 'intact' : JSON.stringify(findings)
+}
+
+async function doEachOnce({ credentials }: Place, { port }: BenchServer, around: Surroundings): Promise<void> {
+  const client = createSoakClient({ port, credentials })
+  for (const { once } of ACTIVITIES) await once(client, around)
+  client.close()
 }
 
 type Running = Readonly<{ around: Surroundings; until: number }>
