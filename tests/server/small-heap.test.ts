@@ -17,18 +17,20 @@ const work = async () => {
     await new Promise((resolve) => setImmediate(resolve))
   }
 }
+const before = youngBytes()
 keepHeapSmall()
 await work()
 const small = youngBytes()
 letHeapGrow()
 await work()
-console.log(JSON.stringify([small, youngBytes()]))
+console.log(JSON.stringify([before, small, youngBytes()]))
 `
 
 void t.test('the young generation stays small while everything is loaded, and then grows so far and no further', async (t) => {
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', PROGRAM])
-  const [small, grown] = JSON.parse(stdout) as [number, number]
-  t.ok(small <= 2 * MIB, `${small} bytes while everything is loaded`)
+  const [before, small, grown] = JSON.parse(stdout) as [number, number, number]
+  // What the test runner loads into every process may have made it larger before.
+  t.ok(small <= Math.max(before, 2 * MIB), `${small} bytes while everything is loaded, ${before} before`)
   t.ok(grown > 15 * MIB && grown <= 16 * MIB, `${grown} bytes then`)
 })
 
