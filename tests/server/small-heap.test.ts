@@ -17,21 +17,19 @@ const work = async () => {
     await new Promise((resolve) => setImmediate(resolve))
   }
 }
-const before = youngBytes()
 keepHeapSmall()
 await work()
 const small = youngBytes()
 letHeapGrow()
 await work()
-console.log(JSON.stringify([before, small, youngBytes()]))
+console.log(JSON.stringify([small, youngBytes()]))
 `
 
-void t.test('the young generation stays small while everything is loaded, and then grows so far and no further', async (t) => {
+void t.test('the young generation grows so far and no further, once everything is loaded', async (t) => {
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', PROGRAM])
-  const [before, small, grown] = JSON.parse(stdout) as [number, number, number]
-  // What the test runner loads into every process may have made it larger before.
-  t.ok(small <= Math.max(before, 2 * MIB), `${small} bytes while everything is loaded, ${before} before`)
-  t.ok(grown > 15 * MIB && grown <= 16 * MIB, `${grown} bytes then`)
+  const [small, grown] = JSON.parse(stdout) as [number, number]
+  // V8 may make it larger while it is kept small, where much is alive at once; behind that it does not grow.
+  t.ok(grown > 4 * MIB && grown <= Math.max(small, 8 * MIB), `${grown} bytes, ${small} while everything was loaded`)
 })
 
 void t.test('one that is large already does not grow', (t) => {
