@@ -38,7 +38,10 @@ export function signRoute(app: App, deps: SignRouteDeps): void {
     response: { 200: DONE, ...problemResponses(...CODES) },
   }
   // Before the body is looked at: what is refused by the thousand must cost next to nothing.
-  const onRequest = async (request: FastifyRequest): Promise<void> => checkRoom(request, deps)
+  const onRequest = (request: FastifyRequest, _reply: FastifyReply, done: () => void): void => {
+    checkRoom(request, deps)
+    done()
+  }
   app.post('/sign', { schema, config: { operation: 'sign' }, onRequest }, async (request, reply) => {
     const answered = await answer(request, reply, deps)
     if (answered.kind === 'problem') return await repeatProblem(reply, answered)
