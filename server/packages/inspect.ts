@@ -80,8 +80,11 @@ export function createInspector({ pool, maxFileBytes, accept, hashed = () => und
       const { info, ...file } = await pool.run<ReturnType<typeof openPackage>>(task, { signal })
       return { ...file, fileBytes: file.state.size, ...(info === undefined ? {} : { info: counted(withBuffers(info), hashed) }) }
     },
-    settle: async ({ fd, state, openedAtMs }, { sizeBytes, sha256 }) =>
-      await pool.run<void>({ kind: 'settle', file: { fd, state, openedAtMs }, sizeBytes, sha256: Uint8Array.from(sha256) } satisfies SettleTask, { bytes: isYoung({ state, openedAtMs }) ? sizeBytes : 0, ahead: true }),
+    settle: async ({ fd, state, openedAtMs }, { sizeBytes, sha256 }) => {
+      const isReadAgain = isYoung({ state, openedAtMs })
+      const task: SettleTask = { kind: 'settle', file: { fd, state, openedAtMs }, sizeBytes, sha256: Uint8Array.from(sha256) }
+      await pool.run<void>(task, isReadAgain ? { bytes: sizeBytes } : { ahead: true })
+    },
     inspect: async (file, { signal, ...known } = {}) => counted(withBuffers(await read<PackageInfo>({ kind: 'inspect', accept, ...known, ...opened(file) }, signal)), hashed),
     examine: async (file, { signal, ...known } = {}) => counted(withBuffers(await read<Examined>({ kind: 'examine', ...known, ...opened(file) }, signal)), hashed),
     copy: async (file, target, signal) => asBuffer(await read<Uint8Array>({ kind: 'copy', targetFd: target.fd, ...opened(file) }, signal)),
