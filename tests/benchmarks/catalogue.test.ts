@@ -1,15 +1,22 @@
+import { randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { parse } from 'yaml'
 import { clientNumber, fillCatalogue, idNumber, packageNumber, signedNumber } from '../../benchmarks/harness/catalogue.ts'
 import { Unavailable } from '../../benchmarks/harness/measurement.ts'
-import type { Place } from '../../benchmarks/harness/place.ts'
+import { makePlace, writeConfig, type Place } from '../../benchmarks/harness/place.ts'
 import type { BenchServer } from '../../benchmarks/harness/server.ts'
 import { keyInSoftHsm } from '../../benchmarks/harness/softhsm.ts'
 import { reloadsIn, reloadUntil, withVisitor } from '../../benchmarks/soak/reloads.ts'
+import { verifySignature } from '../../formats/index.ts'
+import type { Pkcs11KeyConfig } from '../../server/config/key-schema.ts'
+import { loadConfig } from '../../server/config/load.ts'
+import type { DigestKey, OpenedKey } from '../../server/keys/key.ts'
+import { createTokens } from '../../server/keys/pkcs11.ts'
 import { openLogKey } from '../../server/store/log-key.ts'
 import { openStore } from '../../server/store/open.ts'
+import { withoutSoftHsm } from '../helpers/softhsm.ts'
 
 void t.test('each number is a signature of its own, the same each time', async (t) => {
   t.strictSame(signedNumber(7), signedNumber(7))
@@ -40,6 +47,18 @@ void t.test('what a token needs and is not there makes a benchmark unavailable, 
   await t.rejects(keyInSoftHsm({} as Place, { folders: ['/nowhere'] }), Unavailable)
   const folder = t.testdir({ 'libsofthsm2.so': '' })
   await t.rejects(keyInSoftHsm({} as Place, { folders: [folder], addon: 'no-such-addon' }), Unavailable)
+})
+
+void t.test('the key of a place signs from a token as the configuration says that it is named', { skip: withoutSoftHsm }, async (t) => {
+  const place = await makePlace(t.testdir())
+  const { keys } = await loadConfig(await writeConfig(place, 'token', { keys: [await keyInSoftHsm(place)] }))
+  const [config] = keys as readonly [Pkcs11KeyConfig]
+  const tokens = createTokens([config], { info: () => undefined, warn: () => undefined, error: () => undefined })
+  t.teardown(async () => await tokens.close())
+  const { key, publicKey } = (await tokens.open(config)) as OpenedKey & Readonly<{ key: DigestKey }>
+  const sha256 = randomBytes(32)
+  t.ok(verifySignature({ publicKey, sha256, signature: await key.sign(sha256) }))
+  t.equal(publicKey.export({ type: 'spki', format: 'pem' }), readFileSync(place.publicKey, 'utf8'))
 })
 
 void t.test('a reload brings a client and takes it away, and is counted by the log', async (t) => {

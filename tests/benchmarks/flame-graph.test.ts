@@ -26,6 +26,7 @@ t.test('a call chain without an end is drawn to a depth, and one without a child
   t.equal((svg.match(/<title>/g) ?? []).length, 60)
   t.notMatch(svg, /deepest/)
   t.match(flameGraph({ nodes: [node(1, '(root)', '')], samples: [], timeDeltas: [] }, 'nothing'), /0 ms of work/)
+  t.match(flameGraph({ nodes: [{ id: 1, callFrame: { functionName: '(root)', url: '', lineNumber: 0 } }], samples: [], timeDeltas: [] }, 'nothing'), /0 ms of work/)
 })
 
 t.test('the time of threads is read by thread, with the name of each', { skip: process.platform !== 'linux' && 'only Linux has /proc' }, async (t) => {
