@@ -1,11 +1,11 @@
 import { encodeDigestInfo } from '../../formats/index.ts'
 import { SigningError } from '../errors.ts'
 import { KeyFaults } from './key-faults.ts'
-import { startTokenProcess } from './pkcs11-child.ts'
-import type { TokenProcess } from './pkcs11-child.ts'
+import { TokenLife } from './pkcs11-life.ts'
+import type { LifeEvents, TokenNews } from './pkcs11-life.ts'
 import { createLine } from './pkcs11-line.ts'
 import type { Job, Line } from './pkcs11-line.ts'
-import type { TokenAnswer, TokenOpening } from './pkcs11-protocol.ts'
+import type { TokenAnswer, TokenFailure, TokenOpening } from './pkcs11-protocol.ts'
 
 /** Where what happens to a token's process is told; facts never hold a secret. */
 export type TokenLog = Readonly<Record<'info' | 'warn' | 'error', (facts: Readonly<Record<string, unknown>>, message: string) => void>>
@@ -20,7 +20,6 @@ export type TokenOptions = Readonly<{
 }>
 
 type Opened = Extract<TokenAnswer, { kind: 'opened' }>
-type Failed = Extract<TokenAnswer, { kind: 'failed' }>
 
 /** A token in a process of its own, which is replaced when it ends. */
 export interface KeptToken {
@@ -40,17 +39,11 @@ export interface KeptToken {
   close(): Promise<void>
 }
 
-/** A process that does not open the token by then is killed. */
-const OPENING_MS = 30_000
-
 /** How many processes may end with the same signature in their hands. */
 const TRIES_MAX = 5
 
 /** The wait before a process is started again: none when the last one signed, then more with each that did not. */
 const restartMs = (failures: number): number => (failures === 0 ? 0 : Math.min(100 * 2 ** (failures - 1), 10_000))
-
-/** One life of the process: what it has in its hands, by the number of the request, and what it has achieved. */
-type Life = { process: TokenProcess; overdue: NodeJS.Timeout; readonly jobs: Map<number, Job>; opened: boolean; signed: boolean }
 
 /** Returns a token whose process is not started yet. */
 export function keepToken(options: TokenOptions): KeptToken {
@@ -62,8 +55,7 @@ class Keeper implements KeptToken {
   readonly #facts: Readonly<Record<string, unknown>>
   readonly #line: Line
   readonly #first = Promise.withResolvers<Opened>()
-  #life: Life | undefined
-  #lastId = 0
+  #life: TokenLife | undefined
   /** Processes in a row that signed nothing. */
   #failures = 0
   /** Why the last process could not open the token, while none has. */
@@ -89,7 +81,8 @@ class Keeper implements KeptToken {
     if (this.#refusal !== undefined) throw this.#notAvailable(this.#refusal)
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
     const job: Job = { key, digestInfoBase64: encodeDigestInfo(sha256).toString('base64'), tries: 0, settle: resolve, refuse: reject }
-    if (this.#hasRoom() && this.#line.length() === 0) this.#give(this.#life as Life, job)
+    const life = this.#life
+    if (life?.hasRoom() === true && this.#line.length() === 0) life.give(job)
     else this.#line.join(job)
     return await promise
   }
@@ -102,93 +95,81 @@ class Keeper implements KeptToken {
     this.#closed = true
     clearTimeout(this.#restart)
     this.#line.clear(shuttingDown())
-    await this.#life?.process.close()
+    await this.#life?.close()
   }
 
   #start(): void {
-    const { opening, environment } = this.#options
-    const process = startTokenProcess({ environment, sessions: opening.sessions }, { answered: (answer) => this.#onAnswer(life, answer), ended: (reason) => this.#onEnd(life, reason) })
-    const life: Life = { process, overdue: setTimeout(process.kill, OPENING_MS), jobs: new Map(), opened: false, signed: false }
+    const { opening, environment, timeoutMs, log } = this.#options
+    const refusedPin = this.#refusedPin === undefined ? {} : { refusedPin: this.#refusedPin }
+    const life: TokenLife = new TokenLife({ opening: { ...opening, ...refusedPin }, environment, timeoutMs }, this.#events(() => life))
     this.#life = life
-    this.#options.log.info({ ...this.#facts, pid: process.pid }, 'pkcs11 process started')
-    process.send({ kind: 'open', opening: { ...opening, ...(this.#refusedPin === undefined ? {} : { refusedPin: this.#refusedPin }) } })
+    log.info({ ...this.#facts, pid: life.pid }, 'pkcs11 process started')
   }
 
-  #hasRoom(): boolean {
-    return this.#life?.opened === true && this.#life.jobs.size < this.#options.opening.sessions
-  }
-
-  #advance(): void {
-    while (this.#hasRoom() && this.#line.length() > 0) this.#give(this.#life as Life, this.#line.next() as Job)
-  }
-
-  #give(life: Life, job: Job): void {
-    const { timeoutMs, log } = this.#options
-    this.#lastId += 1
-    const id = this.#lastId
-    life.jobs.set(id, job)
-    job.tries += 1
-    job.timer = setTimeout(() => {
-      life.jobs.delete(id)
-      job.refuse(this.#tooSlow())
-      // The library cannot be told to stop. Whatever else it was doing, another process does.
-      log.error({ ...this.#facts, timeoutMs }, 'token took too long')
-      kill(life)
-    }, timeoutMs)
-    life.process.send({ kind: 'sign', id, key: job.key, digestInfoBase64: job.digestInfoBase64 })
-  }
-
-  #onAnswer(life: Life, answer: TokenAnswer): void {
-    switch (answer.kind) {
-      case 'login':
-        return this.#options.log.info(this.#facts, 'logging in to token')
-      case 'pinRefused':
-        this.#refusedPin = answer.mark
-        return
-      case 'opened':
-        return this.#onOpened(life, answer)
-      case 'refused':
-        return this.#onRefused(life, answer.fault)
-      case 'signed':
-        life.signed = true
+  #events(life: () => TokenLife): LifeEvents {
+    return {
+      told: (news) => this.#onNews(life(), news),
+      signed: () => {
         this.#failures = 0
-        take(life, answer.id)?.settle(Buffer.from(answer.signatureBase64, 'base64'))
-        return this.#advance()
-      case 'failed':
-        this.#onFailed(life, answer)
-        return this.#advance()
+        this.#advance(life())
+      },
+      failed: (job, failure) => {
+        this.#onFailed(life(), job, failure)
+        this.#advance(life())
+      },
+      late: (job) => {
+        job.refuse(this.#tooSlow())
+        // The library cannot be told to stop. Whatever else it was doing, another process does.
+        this.#options.log.error({ ...this.#facts, timeoutMs: this.#options.timeoutMs }, 'token took too long')
+        life().kill()
+      },
+      ended: (reason, inHand) => this.#onEnd(life(), reason, inHand),
     }
   }
 
-  #onOpened(life: Life, answer: Opened): void {
-    clearTimeout(life.overdue)
-    life.opened = true
-    this.#refusal = undefined
-    if (answer.pinFault !== undefined) this.#options.log.error({ ...this.#facts, fault: answer.pinFault }, 'token refused the PIN')
-    this.#first.resolve(answer)
-    this.#advance()
+  #advance(life: TokenLife): void {
+    while (life.hasRoom() && this.#line.length() > 0) life.give(this.#line.next() as Job)
   }
 
-  #onRefused(life: Life, fault: string): void {
+  #onNews(life: TokenLife, news: TokenNews): void {
+    switch (news.kind) {
+      case 'login':
+        return this.#options.log.info(this.#facts, 'logging in to token')
+      case 'pinRefused':
+        this.#refusedPin = news.mark
+        return
+      case 'opened':
+        return this.#onOpened(life, news)
+      case 'refused':
+        return this.#onRefused(life, news.fault)
+    }
+  }
+
+  #onOpened(life: TokenLife, opened: Opened): void {
+    this.#refusal = undefined
+    if (opened.pinFault !== undefined) this.#options.log.error({ ...this.#facts, fault: opened.pinFault }, 'token refused the PIN')
+    this.#first.resolve(opened)
+    this.#advance(life)
+  }
+
+  #onRefused(life: TokenLife, fault: string): void {
     this.#refusal = fault
     this.#options.log.error({ ...this.#facts, fault }, 'token cannot be used')
     this.#first.reject(new KeyFaults([fault]))
-    void life.process.close()
+    void life.close()
   }
 
-  #onFailed(life: Life, { id, failure: { reason, fault } }: Failed): void {
-    const job = take(life, id)
+  #onFailed(life: TokenLife, job: Job | undefined, { reason, fault }: TokenFailure): void {
     if (reason === 'pin') return job?.refuse(this.#notAvailable(fault))
     if (reason === 'key') return job?.refuse(new SigningError('SIGNER_FAILED', 'the key could not sign', { ...this.#facts, fault }))
     if (job !== undefined) this.#putBack(job)
     this.#options.log.warn({ ...this.#facts, fault }, 'token was lost')
-    kill(life)
+    life.kill()
   }
 
-  #onEnd(life: Life, reason: string): void {
-    clearTimeout(life.overdue)
+  #onEnd(life: TokenLife, reason: string, inHand: readonly Job[]): void {
     // Backwards, each to the front: so they keep their order.
-    for (const id of [...life.jobs.keys()].toReversed()) this.#putBack(take(life, id) as Job)
+    for (const job of inHand.toReversed()) this.#putBack(job)
     this.#life = undefined
     this.#first.reject(new KeyFaults([`the process that uses ${this.#options.opening.module} ended (${reason})`]))
     if (this.#closed) return this.#line.clear(shuttingDown())
@@ -210,20 +191,6 @@ class Keeper implements KeptToken {
   #tooSlow(): SigningError {
     return new SigningError('SIGNER_TIMEOUT', 'the token that holds the key took too long', { ...this.#facts, timeoutMs: this.#options.timeoutMs })
   }
-}
-
-/** Takes a job out of a process's hands; undefined when it was taken before, for its time was over. */
-function take(life: Life, id: number): Job | undefined {
-  const job = life.jobs.get(id)
-  life.jobs.delete(id)
-  clearTimeout(job?.timer)
-  return job
-}
-
-/** Ends a process; nothing more is given to it meanwhile. */
-function kill(life: Life): void {
-  life.opened = false
-  life.process.kill()
 }
 
 function shuttingDown(): SigningError {
