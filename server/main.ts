@@ -8,14 +8,21 @@ if (isTooOld) {
   process.exitCode = 1
 } else {
   keepHeapSmall()
-  // Whoever reads a help or a result may have read enough (`| head`); whatever else is being done goes on.
-  for (const output of [process.stdout, process.stderr]) {
-    output.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error
-    })
-  }
+  // Whatever else is being done goes on, and without stderr there is nobody to tell.
+  process.stdout.on('error', outputFailed)
+  process.stderr.on('error', () => undefined)
   // What it does not catch itself ends the process with its stack and status 1, as Node does.
   void start()
+}
+
+let isOutputLost = false
+
+/** Whoever reads a help or a result may have read enough (`| head`). Anything else, such as a full disk, is a failure. */
+function outputFailed(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') return
+  isOutputLost = true
+  process.exitCode = 1
+  console.error(`signing-server: the output could not be written: ${error.message}`)
 }
 
 async function start(): Promise<void> {
@@ -23,5 +30,6 @@ async function start(): Promise<void> {
   keepCompiled(import.meta.url)
   const { runCommand } = await import('./command.ts')
   shareCompiled()
-  process.exitCode = await runCommand(process.argv.slice(2))
+  const status = await runCommand(process.argv.slice(2))
+  process.exitCode = isOutputLost ? 1 : status
 }

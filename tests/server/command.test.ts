@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { basename, join, resolve } from 'node:path'
 import { connect } from 'node:tls'
@@ -130,6 +130,18 @@ void t.test('the command complains on standard error and ends with its status', 
 void t.test('a path is meant from where the person stands, also under npm run', async (t) => {
   t.equal(workingFolder({ INIT_CWD: '/where/they/stand' }), '/where/they/stand')
   t.equal(workingFolder({}), process.cwd())
+})
+
+const FULL_DISK = '/dev/full'
+
+void t.test('output that cannot be written is a failure, and one line', { skip: !existsSync(FULL_DISK) && 'there is no device that is always full' }, async (t) => {
+  const full = openSync(FULL_DISK, 'w')
+  const child = spawn(process.execPath, [resolve('server/main.ts'), '--help'], { stdio: ['ignore', full, 'pipe'] })
+  closeSync(full)
+  let err = ''
+  child.stderr?.setEncoding('utf8').on('data', (text) => (err += text))
+  t.strictSame(await once(child, 'close'), [1, null])
+  t.match(err, /^signing-server: the output could not be written: ENOSPC.*\n$/)
 })
 
 void t.test('whoever has read enough of a help closes the pipe, and nobody complains', async (t) => {
