@@ -15,15 +15,12 @@ export function checkSize({ policy, identity, client }: Caller, fileBytes: numbe
 
 /** Reads a file for a client and counts its bytes, also where they are no use; but not those of a file that was looked at and left alone. */
 export async function metered<T>({ spend }: Caller, fileBytes: number, read: () => Promise<T>): Promise<T> {
-  let costs = true
-  try {
-    return await read()
-  } catch (error) {
-    costs = !(error instanceof SigningError && LEFT_ALONE.has(error.code))
+  const result = await read().catch((error: unknown) => {
+    if (!(error instanceof SigningError && LEFT_ALONE.has(error.code))) spend?.(fileBytes)
     throw error
-  } finally {
-    if (costs) spend?.(fileBytes)
-  }
+  })
+  spend?.(fileBytes)
+  return result
 }
 
 const LEFT_ALONE: ReadonlySet<ErrorCode> = new Set(['NOT_A_PACKAGE', 'FORMAT_NOT_ACCEPTED', 'FILE_TOO_LARGE'])

@@ -168,10 +168,11 @@ void t.test('a baseUrl that is more or less than https, host and port is a TypeE
   await transport.close()
 })
 
-void t.test('the media type of an answer is read without parameters, and none is empty; a field that came twice counts once', async (t) => {
+void t.test('the media type of an answer is read without parameters, and none is empty; a field that came twice counts once, and a list of fields is one list', async (t) => {
   const server = await scriptedServer(t, (response, { url }) => {
     if (url === '/typed') response.setHeader('content-type', 'Text/Plain; charset=utf-8')
     response.setHeader('retry-after', ['1', '2'])
+    response.setHeader('ratelimit', ['"requests";r=1;t=2', '"bytes";r=3;t=4'])
     response.end('x')
   })
   const transport = createTransport({ ...server.pki.clients['release-bot'], baseUrl: `https://localhost:${server.port}` })
@@ -181,6 +182,7 @@ void t.test('the media type of an answer is read without parameters, and none is
     const answer = await transport.send({ method: 'GET', path, headers: {} }, { signal, idleMs: 0 })
     types.push(answer.mediaType)
     t.equal(answer.retryAfter, '1')
+    t.equal(answer.rateLimit, '"requests";r=1;t=2, "bytes";r=3;t=4')
     answer.discard()
   }
   t.strictSame(types, ['text/plain', ''])

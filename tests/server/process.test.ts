@@ -32,6 +32,16 @@ void t.test('a server signs on both ports, counts what it does, and closes every
   await t.rejects(admin.ask('/health/live'))
 })
 
+void t.test('a connection that is one too many is counted', async (t) => {
+  const running = await startInProcess(t, { limits: { handshakesPerAddress: 1 } })
+  const port = Number(new URL(running.url).port)
+  const sockets = [1, 2].map(() => connect(port, '127.0.0.1').on('error', () => undefined))
+  await Promise.race(sockets.map(async (socket) => await once(socket, 'close')))
+  const admin = await clientOf(t, running.adminUrl)
+  t.match(await admin.ask('/metrics'), { text: /^signing_connections_refused_total\{limit="handshakesPerAddress"\} 1$/m })
+  for (const socket of sockets) socket.destroy()
+})
+
 void t.test('what never became a request is counted, and a wrapped command is probed as signer', async (t) => {
   const running = await startInProcess(t, { keys: [{ keyid: '1001', kind: 'command', publicKey: '1001.pub.pem', covers: 'file' }], signer: { kind: 'command', command: ['/nonexistent'] } })
   const { ca, cert, key } = (await testPki()).clients['release-bot']

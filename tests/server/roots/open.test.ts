@@ -60,6 +60,7 @@ void t.test('openFile', async (t) => {
         rmSync(inBase('nim/dir/swap'))
         swap()
         await t.rejects(openFile(resolved, descriptors), { code: want }, name)
+        t.throws(() => openFileAtOnce(resolved, descriptors), { code: want }, `${name}, at once`)
         rmSync(inBase('nim/dir'), { recursive: true })
       }
     })
@@ -73,6 +74,7 @@ void t.test('openFile', async (t) => {
         renameSync(inBase('nim/ppc'), inBase('nim/ppc-away'))
         symlinkSync(inBase(target), inBase('nim/ppc'))
         await t.rejects(openFile(resolved, descriptors), { code: want }, target)
+        t.throws(() => openFileAtOnce(resolved, descriptors), { code: want }, `${target}, at once`)
         await t.rejects(openDirectory(deep, descriptors), { code: want }, `a directory: ${target}`)
         unlinkSync(inBase('nim/ppc'))
         renameSync(inBase('nim/ppc-away'), inBase('nim/ppc'))
