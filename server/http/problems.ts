@@ -35,10 +35,10 @@ export function isFinal(error: unknown): boolean {
   return !PROBLEM_KINDS[code].retryable && code !== 'INTERNAL'
 }
 
-/** Sends a problem as the whole answer, with Retry-After where the server is merely busy. */
+/** Sends a problem as the whole answer, with Retry-After where the server is merely busy: a second, unless somebody knew better. */
 export async function sendProblem(reply: FastifyReply, problem: Problem): Promise<void> {
   reply.problemCode = problem.code
-  if (problem.status === 503) reply.header('retry-after', '1')
+  if (problem.status === 503 && !reply.hasHeader('retry-after')) reply.header('retry-after', '1')
   // Whoever stopped sending will not send the rest, which the connection would wait for.
   if (problem.code === 'REQUEST_TIMEOUT') reply.header('connection', 'close')
   // A serializer of its own: the route's response schema must not stand between an error and its reader.

@@ -36,17 +36,21 @@ type Waiter = Readonly<{ admit: () => void; refuse: (reason: unknown) => void }>
 /** How much the newest turn counts in the average of how long one takes to come back. */
 const NEWEST = 0.1
 
+/** Nobody is told to stay away for longer: the first of a long line have left it by then, and the SDK would give up. */
+const LONGEST_MS = 30_000
+
 /** Returns such turns. */
 export function createTurns({ concurrency, waiting, busy }: TurnsOptions): Turns {
   // A Map keeps the order of insertion: its first party is the next one, and goes to the end.
   const lines = new Map<string, Set<Waiter>>()
   let [free, size, closed] = [concurrency, 0, false]
-  let [lastReleaseMs, paceMs] = [0, 0]
+  // A pace is that of a time in which all turns were out: it began with the last one that was given or came back.
+  let [busySinceMs, paceMs] = [0, 0]
 
   const release = (): void => {
     const now = performance.now()
-    if (size > 0) paceMs += (now - lastReleaseMs - paceMs) * NEWEST
-    lastReleaseMs = now
+    if (size > 0) paceMs += (now - busySinceMs - paceMs) * NEWEST
+    busySinceMs = now
     const next = lines.entries().next().value
     if (next === undefined) {
       free += 1
@@ -57,6 +61,10 @@ export function createTurns({ concurrency, waiting, busy }: TurnsOptions): Turns
     lines.delete(party)
     if (line.size > 1) lines.set(party, line)
     waiter?.admit()
+  }
+  const occupy = (): void => {
+    free -= 1
+    if (free === 0) busySinceMs = performance.now()
   }
   const wait = (party: string, signal: AbortSignal | undefined): Promise<void> =>
     new Promise((resolve, reject) => {
@@ -84,7 +92,7 @@ export function createTurns({ concurrency, waiting, busy }: TurnsOptions): Turns
   }
   const checkRoom = (party: string): void => {
     checkOpen()
-    if (free === 0 && !mayWait(party)) throw new SigningError(busy.code, busy.message, { waiting: size, retryAfterMs: Math.ceil(size * paceMs) })
+    if (free === 0 && !mayWait(party)) throw new SigningError(busy.code, busy.message, { waiting: size, retryAfterMs: Math.min(Math.ceil(size * paceMs), LONGEST_MS) })
   }
 
   return {
@@ -92,7 +100,7 @@ export function createTurns({ concurrency, waiting, busy }: TurnsOptions): Turns
       signal?.throwIfAborted()
       if (patient) checkOpen()
       else checkRoom(party)
-      if (free > 0) free -= 1
+      if (free > 0) occupy()
       else await wait(party, signal)
       return once(release)
     },

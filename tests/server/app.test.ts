@@ -12,7 +12,7 @@ import type { OpenedKey } from '../../server/keys/key.ts'
 import type { Made, Signer } from '../../server/signers/signer.ts'
 import { createTurns } from '../../server/threads/turns.ts'
 import type { InstallpInfo } from '../../server/packages/package-info.ts'
-import { clientNamed, makeApp, NOW, type TestApp } from '../helpers/app.ts'
+import { clientNamed, makeApp, NOW, type TestApp, type TestDeps } from '../helpers/app.ts'
 import { spoiledStore } from '../helpers/store.ts'
 import { putPackage } from '../helpers/packages.ts'
 import { eventually } from '../helpers/processes.ts'
@@ -313,6 +313,18 @@ void t.test('an answer that breaks in the middle is cut off, and the log shows w
   await eventually(() => finished.length === 1)
   t.match(finished, [{ code: 'INTERNAL' }])
   t.match(test.lines.filter(({ msg }) => msg === 'request failed'), [{ level: 'error', err: { message: 'broken metrics' } }])
+})
+
+void t.test('whoever finds no room is told to come again when the line will have passed', async (t) => {
+  const busy = new SigningError('SERVER_BUSY', 'too many files wait for their turn', { waiting: 9, retryAfterMs: 4_200 })
+  const refuse = () => {
+    throw busy
+  }
+  const turns: TestDeps['turns'] = { checkRoom: refuse, take: refuse }
+  const test = await makeApp(t, () => ({ turns }))
+  const path = putPackage(test.root, 'PkgA')
+  const sent = await test.app.inject({ ...post(readFileSync(path), { 'content-type': 'application/octet-stream' }), query: { filename: 'sent.bff' } })
+  for (const refused of [await sign(test, { path }), sent]) t.match([refused.statusCode, refused.headers['retry-after'], bodyOf(refused)], [503, '5', { code: 'SERVER_BUSY' }])
 })
 
 void t.test('what could not even wait for its turn is refused before its body is looked at, in one line of the log; what is sent is let in', async (t) => {

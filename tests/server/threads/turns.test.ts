@@ -145,3 +145,26 @@ t.test('checkRoom refuses who would be refused, and takes nothing', async (t) =>
   t.throws(() => turns.checkRoom(), { code: 'SHUTTING_DOWN' })
   await t.rejects(turns.take({ patient: true }), { code: 'SHUTTING_DOWN' })
 })
+
+t.test('a time in which nobody wanted a turn is no pace, and nobody is sent away for longer than half a minute', async (t) => {
+  let now = 0
+  t.intercept(performance, 'now', { value: () => now })
+  const turns = createTurns({ concurrency: 2, waiting: 8 })
+  const retryAfterMs = async () => await turns.take().then(() => t.fail(), (error: unknown) => (error as SigningError).facts['retryAfterMs'])
+  for (const release of [await turns.take(), await turns.take()]) release()
+  now += 3_600_000
+  const [first, second] = [await turns.take(), await turns.take()]
+  const waiting = Array.from({ length: 8 }, async () => await turns.take())
+  now += 100
+  first()
+  const third = await waiting[0]
+  waiting.push(turns.take())
+  t.equal(await retryAfterMs(), 80, 'a tenth of 100 ms for each of eight')
+  now += 3_600_000
+  second()
+  waiting.push(turns.take())
+  t.equal(await retryAfterMs(), 30_000)
+  third?.()
+  for (const next of waiting.slice(1)) (await next)()
+  t.equal(turns.waiting(), 0)
+})
