@@ -1,7 +1,8 @@
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { access, chmod, constants, mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { closeAtSignal } from './harness/at-signal.ts'
 import { STORES, type Bench, type Benchmark, type StoreKind } from './harness/benchmark.ts'
 import { readMachine } from './harness/machine.ts'
 import { Unavailable, verdictOf, type Measurement, type Result } from './harness/measurement.ts'
@@ -24,12 +25,12 @@ Measures the server beside something it can be compared with, both in one run, a
   --profile DIR   write CPU profiles into DIR: of the server's event loop, or of the store where a benchmark has no server
   --publish       put the results into benchmarks/results and the table of benchmarks/README.md
 
-Exit status: 0 everything was measured, whatever the verdicts; 1 a benchmark failed; 2 usage.
+Exit status: 0 everything was measured, whatever the verdicts; 1 a benchmark failed; 2 usage, or a place that cannot be written.
 `
 
 type Options = Readonly<{ names: readonly string[]; list: boolean; quick: boolean; rounds: number; store: StoreKind; json?: string; profile?: string; publish: boolean; help: boolean }>
 
-/** Runs the command `bench` over these benchmarks; returns the exit status: 0 measured, whatever the verdicts, 1 a benchmark failed, 2 usage. */
+/** Runs the command `bench` over these benchmarks; returns the exit status: 0 measured, whatever the verdicts, 1 a benchmark failed, 2 usage, or a place that cannot be written. */
 export async function runBench(args: readonly string[], benchmarks: readonly Benchmark[], io: CommandIo): Promise<number> {
   const options = parseOptions(args, benchmarks)
   if (typeof options === 'string') {
@@ -39,12 +40,18 @@ export async function runBench(args: readonly string[], benchmarks: readonly Ben
   if (options.help) io.print(HELP)
   if (options.list) for (const { name, number, title } of benchmarks) io.print(`${name.padEnd(20)} ${number.padEnd(5)} ${title}\n`)
   if (options.help || options.list) return 0
+  const fault = await unwritable(options, io)
+  if (fault !== undefined) {
+    io.complain(`bench: the results could not be written: ${fault}\n`)
+    return 2
+  }
   const chosen = options.names.length === 0 ? benchmarks : benchmarks.filter(({ name }) => options.names.includes(name))
   const results = await runAll(chosen, options, io)
+  // First of all, for what is written after it may fail.
+  io.print(summaryText(results))
   const report: Report = { results }
   if (options.json !== undefined) await writeFile(resolve(io.cwd, options.json), `${JSON.stringify(report, undefined, 2)}\n`)
   if (options.publish) await publish(report, { names: benchmarks.map(({ name }) => name), ...io })
-  io.print(summaryText(results))
   return results.some(({ kind }) => kind === 'failed') ? 1 : 0
 }
 
@@ -67,6 +74,20 @@ function parseOptions(args: readonly string[], benchmarks: readonly Benchmark[])
     if (values.publish && values.quick) return 'figures of a quick run are not for publication'
     const { list, quick, json, profile, publish: published, help } = values
     return { names: positionals, list, quick, rounds, store, publish: published, help, ...(json === undefined ? {} : { json }), ...(profile === undefined ? {} : { profile }) }
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
+/** Returns why something cannot be written that is to be written at the end: nobody measures for half an hour to be told then. */
+async function unwritable({ json, profile, publish: published }: Options, { cwd, results, readme }: CommandIo): Promise<string | undefined> {
+  try {
+    if (json !== undefined) await (await open(resolve(cwd, json), 'a')).close()
+    if (profile !== undefined) await mkdir(resolve(cwd, profile), { recursive: true })
+    if (!published) return undefined
+    await mkdir(results, { recursive: true })
+    for (const path of [results, readme]) await access(path, constants.W_OK)
+    return undefined
   } catch (error) {
     return (error as Error).message
   }
@@ -97,12 +118,18 @@ async function runOne({ name, number, title, run }: Benchmark, options: Options,
     opened,
     ...(options.profile === undefined ? {} : { profileFolder: resolve(cwd, options.profile) }),
   }
+  await using _open = closeAtSignal(async () => await closeAll({ name, opened, folder }, complain))
   const started = performance.now()
   const outcome = await outcomeOf(run, bench)
   const seconds = Math.round((performance.now() - started) / 100) / 10
+  return { benchmark: name, number, title, seconds, ...outcome }
+}
+
+type Opened = Readonly<{ name: string; opened: AsyncDisposableStack; folder: string }>
+
+async function closeAll({ name, opened, folder }: Opened, complain: CommandIo['complain']): Promise<void> {
   await opened.disposeAsync().catch((error: unknown) => complain(`  ${name} did not close everything: ${String(error)}\n`))
   await rm(folder, { recursive: true, force: true })
-  return { benchmark: name, number, title, seconds, ...outcome }
 }
 
 type Outcome = Readonly<{ kind: 'measured'; measurements: readonly Measurement[] } | { kind: 'failed' | 'unavailable'; reason: string }>

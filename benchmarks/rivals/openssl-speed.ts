@@ -1,6 +1,6 @@
 import { run } from '../harness/child.ts'
 
-/** Runs `openssl speed -multi 2 rsa2048` for so many whole seconds; resolves with its signatures per second. @throws Error when OpenSSL is missing or prints no such line */
+/** Runs `openssl speed -multi 2 rsa2048` for so many whole seconds; resolves with its signatures per second. @throws Unavailable without OpenSSL; Error when it prints no such line */
 export async function opensslSpeed(seconds: number): Promise<number> {
   const { stdout } = await run('openssl', ['speed', '-seconds', String(seconds), '-multi', '2', 'rsa2048'])
   return signaturesPerSecond(stdout)

@@ -14,11 +14,13 @@ export type Original = Readonly<{ sign: (directory: string, count: number) => Pr
 
 const PROGRAM = fileURLToPath(new URL('original_server.py', import.meta.url))
 
-/** Starts it. @throws Unavailable without Python 3 */
+/** Starts it. @throws Unavailable without Python 3 or OpenSSL */
 export async function startOriginal(place: Place, opened: AsyncDisposableStack): Promise<Original> {
   await run('python3', ['-c', 'import ssl']).catch(() => {
     throw new Unavailable('the original\'s way needs python3 with its ssl module')
   })
+  // To its shell a command that is not there is one that fails.
+  await run('openssl', ['version'])
   const cwd = join(place.folder, 'original')
   await mkdir(cwd, { recursive: true })
   const child = spawn('python3', [PROGRAM, place.tls.cert, place.tls.key, place.privateKey], { cwd, env: cleanEnvironment(), stdio: ['ignore', 'pipe', 'inherit'] })

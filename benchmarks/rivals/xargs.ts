@@ -3,8 +3,10 @@ import { join } from 'node:path'
 import { run } from '../harness/child.ts'
 import type { Place } from '../harness/place.ts'
 
-/** Signs each file by an `openssl dgst -sign` of its own, two at a time, as a release script does. Resolves with how long it took, in milliseconds. */
+/** Signs each file by an `openssl dgst -sign` of its own, two at a time, as a release script does. Resolves with how long it took, in milliseconds. @throws Unavailable without OpenSSL */
 export async function opensslUnderXargs(place: Place, paths: readonly string[]): Promise<number> {
+  // To xargs a command that is not there is one that fails.
+  await run('openssl', ['version'])
   const command = ['openssl', 'dgst', '-sha256', '-sign', place.privateKey, '-out', '{}.sig', '{}']
   return await underXargs(paths, command)
 }

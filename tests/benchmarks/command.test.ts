@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
@@ -102,6 +102,27 @@ void t.test('bench takes names and options, and refuses what it does not know', 
   t.match(complaints(), 'bench: there is no benchmark three; --list names them\nusage: ')
   t.match(complaints(), 'bench: --store is one of sqlite, postgres\n')
   t.equal(seen.length, 2, 'nothing ran')
+})
+
+void t.test('bench measures nothing when its results could not be written, and prints what it measured when they cannot be after all', async (t) => {
+  const { io, printed, complaints, folder } = ioFor(t)
+  let runs = 0
+  const all = [benchmark('one', async () => {
+    runs += 1
+    return [met]
+  })]
+  const file = join(folder, 'README.md')
+  const places = [[['--json', join(file, 'out.json')], io], [['--profile', join(file, 'profiles')], io], [['--publish'], { ...io, results: file }], [['--publish'], { ...io, readme: join(folder, 'absent.md') }]] as const
+  for (const [args, given] of places) t.equal(await runBench(args, all, given), 2, args.join(' '))
+  t.equal(runs, 0)
+  t.match(complaints(), /^(?:bench: the results could not be written: E[A-Z]+: [^\n]*\n){4}$/)
+  const gone = [benchmark('one', async () => {
+    rmSync(join(folder, 'json'), { recursive: true })
+    return [met]
+  })]
+  mkdirSync(join(folder, 'json'))
+  await t.rejects(runBench(['--json', 'json/out.json'], gone, io), { code: 'ENOENT' })
+  t.match(printed(), '1 goals met, 0 missed;')
 })
 
 const machine = { date: '2026-11-24T08:00:00.000Z', commit: 'abc', cpu: 'CPU', cores: 2, memoryGib: 8, kernel: '6', node: 'v26', opensslInNode: '3.5', openssl: '3.0', load: 0 }

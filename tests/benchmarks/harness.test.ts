@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import t from 'tap'
 import { stringify } from 'yaml'
+import { closeAtSignal } from '../../benchmarks/harness/at-signal.ts'
 import { createAnswerParser, type WireAnswer } from '../../benchmarks/harness/answer-parser.ts'
 import { cleanEnvironment, endChild, run } from '../../benchmarks/harness/child.ts'
 import { interleave, repeat, type Comparison } from '../../benchmarks/harness/interleave.ts'
@@ -192,7 +193,8 @@ void t.test('a program is run with its input, and fails with the end of what it 
   t.match(await run('cat', [], { input: 'hello' }), { code: 0, stdout: 'hello', stderr: '' })
   await t.rejects(run('sh', ['-c', 'echo no luck >&2; exit 3']), { message: 'sh -c ended with 3: no luck' })
   await t.rejects(run('sh', ['-c', 'kill -KILL $$']), /ended with SIGKILL/)
-  await t.rejects(run('no-such-program', []), { code: 'ENOENT' })
+  await t.rejects(run('no-such-program', []), new Unavailable('no-such-program is not installed'))
+  await t.rejects(run('/', []), { code: 'EACCES' })
   await t.rejects(run('false', []), { message: 'false  ended with 1: ' })
   t.strictSame(Object.keys(cleanEnvironment()), ['PATH', 'HOME', 'LANG', 'TMPDIR'])
 })
@@ -210,6 +212,30 @@ void t.test('a process is ended by a signal, by SIGKILL when it will not, and no
   await once(over, 'exit')
   await endChild(over)
   t.equal(over.exitCode, 0)
+})
+
+void t.test('a signal closes what is open, once, before it ends the process; without one it is closed in the end', async (t) => {
+  const done: string[] = []
+  const closing = Promise.withResolvers<void>()
+  const self = Object.assign(new EventEmitter(), { pid: 7, kill: (pid: number, signal: string) => void done.push(`kill ${pid} ${signal}`) })
+  const close = async (): Promise<void> => {
+    done.push('close')
+    await closing.promise
+    done.push('closed')
+  }
+  const interrupted = closeAtSignal(close, self)
+  self.emit('SIGTERM', 'SIGTERM')
+  t.strictSame([done, self.eventNames()], [['close'], []], 'a second signal finds nobody')
+  const disposed = interrupted[Symbol.asyncDispose]().then(() => done.push('disposed'))
+  closing.resolve()
+  await disposed
+  t.strictSame(done, ['close', 'closed', 'kill 7 SIGTERM', 'disposed'])
+  done.length = 0
+  {
+    await using _open = closeAtSignal(close, self)
+    t.strictSame(self.eventNames(), ['SIGINT', 'SIGTERM'])
+  }
+  t.strictSame([done, self.eventNames()], [['close', 'closed'], []])
 })
 
 void t.test('the ports are read from the complete lines of the log', async (t) => {

@@ -1,6 +1,8 @@
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { createSoakClient } from '../../benchmarks/soak/client.ts'
 import { findings, memorySlope, soakLines, type Observations, type Sample } from '../../benchmarks/soak/observations.ts'
@@ -66,6 +68,15 @@ void t.test('each thing that is wrong is a finding of its own', async (t) => {
     t.equal(found.length, 1, JSON.stringify(found))
     t.match(found[0], sentence)
     t.match(soakLines({ ...good, ...change }).at(-1), `  WRONG: ${found[0]}`)
+  }
+})
+
+void t.test('what the soak run is told and does not know is status 2 and a sentence, and so is a place that cannot be written', async (t) => {
+  for (const [args, sentence] of [[['--minute', '5'], /^soak: Unknown option '--minute'/], [['--minutes', '1', '--json', `${import.meta.filename}/x`], /^soak: ENOTDIR/]] as const) {
+    const { status, stderr } = spawnSync(process.execPath, [fileURLToPath(new URL('../../benchmarks/soak.ts', import.meta.url)), ...args], { encoding: 'utf8', env: {} })
+    t.equal(status, 2)
+    t.match(stderr, sentence)
+    t.match(stderr, /\nusage: npm run soak -- [^\n]*\n$/)
   }
 })
 
