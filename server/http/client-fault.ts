@@ -4,6 +4,8 @@ import type { Duplex } from 'node:stream'
 import type { ErrorCode } from '../errors.ts'
 import { problemOf, PROBLEM_MEDIA_TYPE } from './problems.ts'
 
+const TOO_MANY = 429
+
 /** Why something never became a request. */
 export type ClientFault = Readonly<{ code: ErrorCode; detail: string }>
 
@@ -35,6 +37,6 @@ function answerTo({ code, detail }: ClientFault): FaultAnswer {
   const requestId = randomUUID()
   const problem = problemOf(code, detail, requestId)
   const body = JSON.stringify(problem)
-  const headers = { 'content-type': PROBLEM_MEDIA_TYPE, 'content-length': Buffer.byteLength(body), 'request-id': requestId, 'cache-control': 'no-store', connection: 'close' }
+  const headers = { 'content-type': PROBLEM_MEDIA_TYPE, 'content-length': Buffer.byteLength(body), 'request-id': requestId, 'cache-control': 'no-store', ...(problem.status === TOO_MANY ? { 'retry-after': 1 } : {}), connection: 'close' }
   return { requestId, status: problem.status, title: problem.title, headers, body }
 }

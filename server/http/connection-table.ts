@@ -19,6 +19,8 @@ export type ConnectionTable = Readonly<{
   begin(response: ServerResponse): boolean
   /** Ends every connection that does not stand any more, one with running requests after them; returns how many. */
   judge(stands: (socket: TLSSocket) => boolean): number
+  /** How many requests of a connection have no answer yet, or not all of it. */
+  running(socket: Socket): number
   /** Whether part of an answer is on its way, so that nothing else may be written. */
   isAnswering(socket: Socket): boolean
   /** Closes every connection on which no request runs. */
@@ -74,6 +76,7 @@ export function createConnectionTable(): ConnectionTable {
       for (const connection of ending) end(connection)
       return ending.length
     },
+    running: (socket) => find(socket).responses.size,
     isAnswering: (socket) => [...find(socket).responses].some(({ headersSent }) => headersSent),
     closeIdle: () => {
       for (const socket of open) if (find(socket).responses.size === 0) socket.destroy()

@@ -56,6 +56,9 @@ const CHECK_MS = 1_000
 const HEADERS_MS = 20_000
 /** How long a connection that was answered and ended may stay half open. */
 const LINGER_MS = 1_000
+/** Requests of one connection that wait for their answers; Node reads on for as long as there is something to read. */
+const PIPELINED_MAX = 16
+const CROWD: ClientFault = { code: 'CLIENT_BUSY', detail: `more than ${PIPELINED_MAX} requests of this connection have no answer yet` }
 
 /** Creates a service port: who connects is logged by name, who is refused by reason. It does not listen yet. */
 export function createListener(name: ListenerName, deps: ConnectionDeps): Listener {
@@ -175,12 +178,23 @@ function writeRefusal(peer: Peer, reason: string | undefined, { name, deps: { lo
 function serve(request: IncomingMessage, response: ServerResponse, port: Port): void {
   const socket = request.socket as TLSSocket
   // What follows a request that was refused for its form may be its body, or not.
-  if (port.over.has(socket) || endIf(outlived(socket, new Date()), socket, port)) return
+  if (port.over.has(socket)) return hold(socket)
+  if (endIf(outlived(socket, new Date()), socket, port)) return
   if (!port.table.begin(response)) return
-  const fault = framingFault(request)
+  const fault = framingFault(request) ?? (port.table.running(socket) > PIPELINED_MAX ? CROWD : undefined)
   if (fault === undefined) return port.deps.handler(request, response)
   port.over.add(socket)
   tellRefused(socket, fault, { reason: fault.detail, requestId: refuseRequest(response, fault) }, port)
+}
+
+const held = new WeakSet<Socket>()
+
+/** Reads no more: Node would keep every further request until those before it are answered. */
+function hold(socket: TLSSocket): void {
+  if (held.has(socket)) return
+  held.add(socket)
+  // The end of each request makes Node read on.
+  socket.on('resume', () => socket.pause()).pause()
 }
 
 /** Answers what never became a request: the HTTP parser refused it, or it did not arrive in time. */
