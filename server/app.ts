@@ -19,6 +19,7 @@ import type { App } from './http/route.ts'
 import { OCTET_STREAM } from './http/upload.ts'
 import type { ExportDeps } from './operations/export-signature.ts'
 import { createIncidents, type Incidents } from './operations/incidents.ts'
+import type { FindSignaturesDeps } from './operations/find-signatures.ts'
 import type { ListFilesDeps } from './operations/list-files.ts'
 import type { Outcome } from './operations/outcome.ts'
 import type { SignDeps } from './operations/sign.ts'
@@ -35,6 +36,7 @@ import { whoamiRoute } from './routes/whoami.ts'
 export type AppDeps = AuthenticateOptions &
   Beside<Omit<SignDeps, 'incidents'>> &
   Beside<ListFilesDeps> &
+  Beside<FindSignaturesDeps> &
   Beside<ExportDeps> &
   Readonly<{
     /** What the configuration says at the moment; a request keeps to its end what it began with. */

@@ -21,6 +21,7 @@ export async function emitOpenapi(): Promise<string> {
     maxEntries: 1,
     concurrency: 1,
     turns: UNUSED,
+    searches: UNUSED,
     stop: new AbortController().signal,
     fileBytes: 1,
     bodyBytes: 1,

@@ -35,7 +35,7 @@ export type Listening = Readonly<Record<ListenerName | 'admin', AddressInfo>>
 /** A server that runs. `reload` takes its configuration up again, whole or not at all. `close` stops accepting, waits for what is running until the deadline, then ends it; it resolves when everything is closed. */
 export type RunningServer = Readonly<{ listening: Listening; reload: Reloader['reload']; close(): Promise<void> }>
 
-type Parts = Readonly<{ pool: ThreadPool; uploads: ThreadPool; turns: Turns; lives: Lives; reloader: Reloader; signer: OpenedSigner; store: Store; logKey: string; metrics: Metrics }>
+type Parts = Readonly<{ pool: ThreadPool; uploads: ThreadPool; turns: Turns; searches: Turns; lives: Lives; reloader: Reloader; signer: OpenedSigner; store: Store; logKey: string; metrics: Metrics }>
 
 /**
  * Starts the server that the configuration describes: opens keys, signer and store, then listens. When something does not open, what
@@ -74,6 +74,12 @@ const clock = (): Date => new Date()
  */
 const FILES_AT_ONCE = 64
 
+/**
+ * Searches that run at once and that wait, of all clients: the slowest look at the whole catalogue, in one thread where that is a file, and who
+ * goes away ends none that runs.
+ */
+const [SEARCHES_AT_ONCE, SEARCHES_WAITING] = [4, 64]
+
 /** A probe that takes longer has failed. */
 const PROBE_MS = 5_000
 
@@ -111,6 +117,7 @@ async function openParts(config: Config, { opened, listeners, open, log }: Openi
   const uploads = createThreadPool({ module: UPLOAD_MODULE, name: 'signing-uploads', size: 1, maxWaiting: config.limits.uploads })
   opened.defer(async () => await uploads.close())
   const turns = createTurns({ concurrency: FILES_AT_ONCE, waiting: config.limits.waitingFiles, busy: { code: 'SERVER_BUSY', message: 'too many files wait for their turn' } })
+  const searches = createTurns({ concurrency: SEARCHES_AT_ONCE, waiting: SEARCHES_WAITING, busy: { code: 'SERVER_BUSY', message: 'too many searches wait for their turn' } })
   // Asked only when somebody scrapes, and by then all of it is there.
   const connections = (name: ListenerName) => () => (listeners.get(name) as Listener).connections()
   const metrics = createMetrics({
@@ -129,7 +136,7 @@ async function openParts(config: Config, { opened, listeners, open, log }: Openi
   const record = async (next: Configured): Promise<void> => await store.begin(startedOf(next))
   const reloader = createReloader({ first, ground, log, record, take: (...switched) => inForce.take(...switched), finished: (result) => metrics.reloaded(result, clock()) })
   opened.defer(async () => await reloader.close())
-  return { pool, uploads, turns, lives, reloader, signer, store, logKey, metrics }
+  return { pool, uploads, turns, searches, lives, reloader, signer, store, logKey, metrics }
 }
 
 /** Opens the store, and has its log say that the server starts, and at the end that it stops. */

@@ -20,15 +20,18 @@ const PAGE_ENTRIES = 1000
 /**
  * Lists a directory, a single file, or, without a path, the roots of the caller by name. Entries come in name order, a page at a
  * time; a cursor stands for the last name of the page before, so entries that come and go in between shift nothing.
- * @throws SigningError `PATH_…`, `DIRECTORY_TOO_LARGE`, `STORE_FAILED`
+ * @throws SigningError `PATH_…`, `DIRECTORY_TOO_LARGE`, `STORE_FAILED`; the reason of the signal
  */
-export async function listFiles(deps: ListFilesDeps, caller: Caller, query: FilesQuery): Promise<FileList> {
+export async function listFiles(deps: ListFilesDeps, caller: Caller, query: FilesQuery, signal: AbortSignal): Promise<FileList> {
   const roots = allowedRoots(caller, deps.roots)
   const path = query.path ?? null
-  const found = path === null ? rootSources(roots) : await pathSources(deps, path, roots)
+  const found = path === null ? rootSources(roots) : await pathSources(deps, path, { roots, signal })
   const { sources, nextCursor } = turn(found, query)
   const seen: Seen[] = []
-  for await (const entry of inFlight(sources, LOOKS, (source) => look(source, roots))) seen.push(entry)
+  for await (const entry of inFlight(sources, LOOKS, (source) => look(source, roots))) {
+    signal.throwIfAborted()
+    seen.push(entry)
+  }
   const signed = await signedAmong(deps.store, seen)
   const files = seen.map(({ entry, file }) => ({ ...entry, signed: file !== undefined && signed.has(`${file.root}/${file.relativePath}`) }))
   return { path, files: [...inNameOrder(files)], nextCursor }
@@ -43,14 +46,14 @@ function rootSources(roots: readonly Root[]): readonly Source[] {
   return inNameOrder(roots.map(({ name, realPath }) => ({ name, kind: 'root' as const, absolutePath: realPath, refused: false })))
 }
 
-async function pathSources({ maxEntries }: ListFilesDeps, path: string, roots: readonly Root[]): Promise<readonly Source[]> {
+async function pathSources({ maxEntries }: ListFilesDeps, path: string, { roots, signal }: Readonly<{ roots: readonly Root[]; signal: AbortSignal }>): Promise<readonly Source[]> {
   const place = await resolvePath(path, roots)
   const stats = await named(async () => await lstat(place.absolutePath))
   if (!stats.isDirectory()) {
     const kind = stats.isFile() ? 'file' : 'special'
     return [{ name: basename(place.absolutePath), kind, absolutePath: place.absolutePath, refused: false }]
   }
-  const entries = await listDirectory(place, { recursive: false, maxEntries })
+  const entries = await listDirectory(place, { recursive: false, maxEntries, signal })
   return entries.map((entry) => ({ ...entry, absolutePath: join(place.absolutePath, entry.name) }))
 }
 

@@ -8,7 +8,7 @@ import { answer, fileAnswer, NO_QUERY, problemResponses, type App } from '../htt
 import { asNdjson } from '../http/sign-answer.ts'
 import { begun, NDJSON, sendStream } from '../http/stream.ts'
 import { exportSignature, type ExportDeps } from '../operations/export-signature.ts'
-import { eachSignature, findSignatures } from '../operations/find-signatures.ts'
+import { eachSignature, findSignatures, type FindSignaturesDeps } from '../operations/find-signatures.ts'
 import { getSignature } from '../operations/get-signature.ts'
 import { refTo } from '../schemas/reference.ts'
 import { Signature } from '../schemas/signature.ts'
@@ -17,7 +17,7 @@ import { ExportForm } from '../schemas/verify.ts'
 import type { Store } from '../store/store.ts'
 
 /** `GET /signatures`: what was signed, a page at a time or all of it line by line. */
-export function findSignaturesRoute(app: App, deps: Readonly<{ store: Store; stop: AbortSignal }>): void {
+export function findSignaturesRoute(app: App, deps: Beside<FindSignaturesDeps> & Readonly<{ stop: AbortSignal }>): void {
   const schema = {
     operationId: 'findSignatures',
     tags: ['catalogue'],
@@ -35,8 +35,9 @@ export function findSignaturesRoute(app: App, deps: Readonly<{ store: Store; sto
   }
   app.get('/signatures', { schema, config: { operation: 'findSignatures' } }, async (request, reply) => {
     const chosen = chooseMediaType(request.headers.accept, ['application/json', NDJSON])
-    if (chosen !== NDJSON) return await findSignatures(withLive(deps, request), callerOf(request), request.query)
-    const all = eachSignature(withLive(deps, request), callerOf(request), request.query, abortSignal(reply, deps.stop))
+    const signal = abortSignal(reply, deps.stop)
+    if (chosen !== NDJSON) return await findSignatures(withLive(deps, request), callerOf(request), request.query, signal)
+    const all = eachSignature(withLive(deps, request), callerOf(request), request.query, signal)
     return await sendStream(reply, NDJSON, asNdjson(await begun(all)))
   })
 }

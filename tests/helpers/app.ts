@@ -90,6 +90,7 @@ export async function makeApp(test: Test, change: (deps: TestDeps) => Partial<Te
     maxEntries: 100,
     concurrency: 4,
     turns: createTurns({ concurrency: 64, waiting: 1000, busy: { code: 'SERVER_BUSY', message: 'too many files wait for their turn' } }),
+    searches: createTurns({ concurrency: 4, waiting: 64, busy: { code: 'SERVER_BUSY', message: 'too many searches wait for their turn' } }),
     stop: new AbortController().signal,
     draining: () => false,
     fileBytes: 1_000_000,

@@ -148,7 +148,7 @@ void t.test('of a connection that asks and asks sixteen requests run, and one mo
   flooding.socket.write(REQUEST.repeat(200_000))
   await eventually(() => waiting.length === 16)
   await delay(100)
-  const { bytesRead } = waiting[0]?.req.socket as Socket
+  const bytesRead = waiting[0]?.req.socket.bytesRead ?? Number.POSITIVE_INFINITY
   t.ok(bytesRead < 1_000_000, `${bytesRead} bytes of 5 MB were read`)
   flooding.socket.destroy()
   waiting.forEach((response) => response.end('gone'))

@@ -3,14 +3,17 @@ import { isDeepStrictEqual } from 'node:util'
 import * as fc from 'fast-check'
 import t from 'tap'
 import type { Test } from 'tap'
-import { eachSignature } from '../../../server/operations/find-signatures.ts'
+import { eachSignature, findSignatures } from '../../../server/operations/find-signatures.ts'
 import { normaliseWindow } from '../../../server/operations/time-window.ts'
 import type { DigestItem } from '../../../server/schemas/digest.ts'
 import type { BatchAnswer, SignAnswer } from '../../../server/schemas/sign.ts'
 import type { Signature } from '../../../server/schemas/signature.ts'
 import type { FoundSignature, SignatureList } from '../../../server/schemas/signatures.ts'
+import { createTurns } from '../../../server/threads/turns.ts'
 import { clientNamed, makeApp, NOW, type TestApp } from '../../helpers/app.ts'
 import { count } from '../../helpers/full-size.ts'
+import { eventually } from '../../helpers/processes.ts'
+import { spoiledStore } from '../../helpers/store.ts'
 
 const NDJSON = 'application/x-ndjson'
 const CLIENTS = ['bot', 'second', 'overseer'] as const
@@ -253,15 +256,50 @@ void t.test('everything line by line is read bit by bit: no more than is asked f
   } }
   const caller = { identity: { sans: [], spkiSha256: '', serial: '', notAfter: NOW }, client: clientNamed('bot'), policy: [] }
   const gone = new AbortController()
-  const all = eachSignature({ store, keyring: new Map() }, caller, {}, gone.signal)
+  const { searches } = test.deps
+  const all = eachSignature({ store, keyring: new Map(), searches }, caller, {}, gone.signal)
   for (let taken = 0; taken < 100; taken += 1) await all.next()
   t.strictSame(limits, [100], 'the second read waits for the reader')
   gone.abort(new Error('gone'))
   await t.rejects(all.next(), { message: 'gone' })
   t.strictSame(limits, [100])
   limits.length = 0
-  t.equal((await Array.fromAsync(eachSignature({ store, keyring: new Map() }, caller, { limit: 150 }, new AbortController().signal))).length, 150)
+  t.equal((await Array.fromAsync(eachSignature({ store, keyring: new Map(), searches }, caller, { limit: 150 }, new AbortController().signal))).length, 150)
   t.strictSame(limits, [100, 50], 'what is enough is enough')
+  const full = createTurns({ concurrency: 1, waiting: 0, busy: { code: 'SERVER_BUSY', message: 'too many' } })
+  const begun = eachSignature({ store, keyring: new Map(), searches: full }, caller, {}, new AbortController().signal)
+  for (let taken = 0; taken < 100; taken += 1) await begun.next()
+  const release = await full.take()
+  const next = begun.next()
+  release()
+  t.match(await next, { done: false, value: { signature: { id: made[100] } } }, 'an answer that has begun waits for its turn')
+})
+
+void t.test('searches take turns: a full line is told to come again, and who went away is not searched for', async (t) => {
+  const searches = createTurns({ concurrency: 1, waiting: 1, busy: { code: 'SERVER_BUSY', message: 'too many searches wait for their turn' } })
+  let finds = 0
+  const test = await makeApp(t, ({ store }) => ({ searches, store: spoiledStore(store, { find: async (search) => {
+    finds += 1
+    return await store.find(search)
+  } }) }))
+  const release = await searches.take({ party: 'other' })
+  const waiting = test.app.inject('/signatures')
+  await eventually(() => searches.waiting() === 1)
+  for (const headers of [{}, { accept: NDJSON }]) {
+    const refused = await test.app.inject({ url: '/signatures', headers })
+    t.match([refused.statusCode, refused.headers['retry-after'], refused.json<object>()], [503, '1', { code: 'SERVER_BUSY', detail: 'too many searches wait for their turn' }])
+  }
+  t.equal(finds, 0)
+  release()
+  t.equal((await waiting).statusCode, 200)
+  const caller = { identity: { sans: [], spkiSha256: '', serial: '', notAfter: NOW }, client: clientNamed('bot'), policy: [] }
+  const again = await searches.take()
+  const gone = new AbortController()
+  const left = findSignatures({ ...test.deps, searches }, caller, {}, gone.signal)
+  gone.abort(new Error('gone'))
+  await t.rejects(left, { message: 'gone' })
+  t.strictSame([finds, searches.waiting()], [1, 0])
+  again()
 })
 
 void t.test('a signature that was handed to a client is one that it may look up and export', async (t) => {
