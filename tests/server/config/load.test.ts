@@ -243,6 +243,14 @@ void t.test('what the server writes lies inside no root, by whatever links, and 
   t.match(await faultsOf(`${COMMAND}signer: { kind: command, command: [x] }`), [/^1: uploadDir: is not given, and .* lies inside the root nim$/, /^19: signer\.workDir: is not given, and .* lies inside the root nim$/])
 })
 
+void t.test('what the server writes is none of the files that it reads, by whatever links', async (t) => {
+  const names = { store: 'link.pem', log: '1001.pem', signatures: FILE }
+  symlinkSync('ca.pem', join(folder, names.store))
+  t.strictSame(await faultsOf(`${MINIMAL}store: { url: "sqlite:${names.store}" }\ntransparencyLog: { key: ${names.log} }\nsignatureFile: ${names.signatures}`), [
+    '18: store.url: is a file that the server reads', '19: transparencyLog.key: is a file that the server reads', '20: signatureFile: is a file that the server reads',
+  ])
+})
+
 void t.test('a file that cannot be read as text is refused', async (t) => {
   await t.rejects(loadConfig(join(folder, 'absent.yaml')), { name: 'ConfigError', message: `${join(folder, 'absent.yaml')}:0: cannot be read (ENOENT)`, faults: [{ line: 0 }] })
   await t.rejects(loadConfig(folder), { message: `${folder}:0: cannot be read (EISDIR)` })
