@@ -52,7 +52,7 @@ void t.test('every command has help with an example; what is misspelled is wrong
   for (const word of ['generate', 'import', 'rotate', 'revoke', 'log-key']) t.match(await run('/', word, '--help'), { status: 0, out: /Examples:\n {2}signing-server keys / }, word)
   const wrong: readonly (readonly string[])[] = [
     [], ['generate'], ['generate', 'x'], ['generate', '12345678901'], ['generate', '1', '--algorithm', 'dsa'], ['generate', '1', '--days', '0'], ['generate', '1', '--days', '36501'], ['generate', '1', '--days', 'x'],
-    ['generate', '1', '--passphrase-fd', '2'], ['generate', '1', '--passphrase-fd', 'x'], ['generate', '1', '--passphrase-fd', '3', '--passphrase-file', 'x'], ['import', '1'], ['rotate', '1', '--to', '2'], ['rotate', '1', '--config', 'x'],
+    ['generate', '1', '--passphrase-fd', '2'], ['generate', '1', '--passphrase-fd', 'x'], ['generate', '1', '--passphrase-fd', '3', '--passphrase-file', 'x'], ['import', '1'], ['import', '1', '--from', 'x', '--csr', '--certificate', 'x'], ['rotate', '1', '--to', '2'], ['rotate', '1', '--config', 'x'],
     ['revoke', '1', '--config', 'x'], ['revoke', '1', '--config', 'x', '--reason', ' '], ['revoke', '1', '--config', 'x', '--reason', 'two\nlines'], ['revoke', '1', '--config', 'x', '--reason', 'x'.repeat(201)], ['revoke', '1', '--config', 'x', '--reason', 'stolen\u2028not'], ['revoke', '1', '--config', 'x', '--reason', 'stolen\u202eton'], ['log-key'],
     ['generate', '1', '--subject', 'x'], ['generate', '1', '--subject', 'CN=a=b'], ['generate', '1', '--subject', 'UID=a'], ['generate', '1', '--subject', 'CN='], ['generate', '1', '--subject', 'CN= a'], ['generate', '1', '--subject', `CN=${'a'.repeat(65)}`],
     ['generate', '1', '--subject', 'CN=a\\,b'], ['generate', '1', '--subject', 'C=Germany'], ['generate', '1', '--algorithm', 'ed25519', '--installed-path', '/etc/security/certificates/x.pem'],
@@ -253,7 +253,9 @@ void t.test('keys rotate gives a key a successor in one step, made, imported or 
   t.match((await loadConfig(file)).keys, [{ notAfter: inDays(7) }, { keyid: '1004' }])
 
   configure([{ keyid: '1001', kind: 'file', path: '1001.pem' }, { keyid: '1005', kind: 'file', path: 'next.pem' }])
-  t.match(await rotate('--to', '1005', '--algorithm', 'ed25519'), { status: 2, err: /leave --from and --algorithm out/ })
+  const idle: readonly (readonly string[])[] = [['--algorithm', 'ed25519'], ['--from', 'next.pem'], ['--passphrase-file', 'pass'], ['--passphrase-fd', '9'], ['--csr'], ['--subject', 'CN=x'], ['--installed-path', '/etc/security/certificates/x.pem'], ['--certificate', 'x.pem']]
+  for (const [flag = '', ...value] of idle) t.match(await rotate('--to', '1005', flag, ...value), { status: 2, err: `there is a key 1005 in ${file} already: leave ${flag} out, or name another keyid with --to` }, flag)
+  for (const flag of ['--from-passphrase-file', '--alias', '--certificate']) t.match(await rotate('--to', '1006', flag, 'x'), { status: 2, err: `${flag} is about the file that --from names` }, flag)
   t.match(await rotate('--to', '1005'), { status: 0, out: /^# key 1001 is retiring/ })
   t.match((await loadConfig(file)).keys, [{ successor: '1005' }, { keyid: '1005' }])
   configure([{ keyid: '1001', kind: 'file', path: '1001.pem', state: 'retired' }])
