@@ -5,7 +5,7 @@ import { openFileKey } from './file-key.ts'
 import { KeyFaults } from './key-faults.ts'
 import type { Keyring, OpenedKey } from './key.ts'
 import { keepKeys, type Keeping } from './kept.ts'
-import { isRevoked, readLife } from './life.ts'
+import { readLife } from './life.ts'
 import type { SigningPlace } from './message-key.ts'
 import type { Tokens } from './pkcs11.ts'
 import { openPkcs12Key } from './pkcs12.ts'
@@ -36,7 +36,6 @@ export async function openKeys(configs: readonly KeyConfig[], { keeping = keepKe
     if (outcome instanceof KeyFaults) faults.push(...outcome.faults)
     else keyring.set(outcome.keyid, outcome)
   }
-  faults.push(...revokedOnes([...keyring.values()]))
   if (faults.length > 0) throw new KeyFaults(faults)
   return keyring
 }
@@ -72,15 +71,6 @@ function openKey(config: KeyConfig, places: Places): Promise<OpenedKey> {
     case 'public': return openPublicKey(config, places)
     case 'command': return openCommandKey(config)
   }
-}
-
-/** A key that is revoked is so under every keyid: whoever revoked it means the key. */
-function revokedOnes(keys: readonly OpenedKey[]): string[] {
-  const revoked = keys.filter(isRevoked)
-  return keys.filter((key) => !isRevoked(key)).flatMap(({ keyid, publicKey }) => {
-    const same = revoked.find((other) => other.publicKey.equals(publicKey))
-    return same === undefined ? [] : [`key ${keyid}: is the same key as ${same.keyid}, which is revoked; make another one`]
-  })
 }
 
 function repeatedKeyids(configs: readonly KeyConfig[]): string[] {

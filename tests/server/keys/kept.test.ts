@@ -31,7 +31,7 @@ void t.test('a key is the same one as long as its configuration and its files ar
   const folder = t.testdir({})
   const [path, publicKey] = [join(folder, '1001.pem'), join(folder, '1002.pub')]
   writeFileSync(path, pairs[0].pem, { mode: 0o600 })
-  writeFileSync(publicKey, rsaKeyPair().publicKey.export({ type: 'spki', format: 'pem' }))
+  writeFileSync(publicKey, pairs[0].publicKey.export({ type: 'spki', format: 'pem' }))
   const file: FileKeyConfig = { keyid: '1001', kind: 'file', path }
   const command = { keyid: '1002', kind: 'command', publicKey, covers: 'file' } as const
   const first = await open([file, command])

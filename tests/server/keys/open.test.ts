@@ -139,13 +139,6 @@ void t.test('openKeys', async (t) => {
     await t.rejects(openKeys([config], place), { name: 'TypeError' }, 'without tokens that is a mistake of ours')
   })
 
-  void t.test('refuses a key that is revoked under another keyid', async (t) => {
-    const [one, other] = [await fileKey('1001'), await fileKey('1002')]
-    await t.rejects(openKeys([one, { ...other, state: 'revoked' }], place), { name: 'KeyFaults', faults: ['key 1001: is the same key as 1002, which is revoked; make another one'] })
-    t.equal((await openKeys([{ ...one, state: 'revoked' }, { ...other, state: 'revoked' }], place)).size, 2)
-    t.equal((await openKeys([one, other], place)).size, 2, 'one key may have two keyids')
-  })
-
   void t.test('opens all keys in the order of the configuration', async (t) => {
     const keyring = await openKeys([await fileKey('9'), commandKey(await file(SPKI)), await fileKey('1001')], place)
     t.strictSame([...keyring].map(([keyid, key]) => [keyid, key.keyid, key.kind]), [['9', '9', 'file'], ['1002', '1002', 'command'], ['1001', '1001', 'file']])
