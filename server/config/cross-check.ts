@@ -80,7 +80,7 @@ function checkSigner({ signer, keys = [] }: Partially<ConfigFile>, report: Repor
   if (signer === undefined) return
   const isCommand = signer.kind === 'command'
   for (const [index, key] of keys.entries()) {
-    if (key?.kind !== undefined && (key.kind === 'command') !== isCommand) report(['keys', index, 'kind'], `must ${isCommand ? '' : 'not '}be command, because signer.kind is ${signer.kind}`)
+    if (key?.kind !== undefined && key.kind !== 'public' && (key.kind === 'command') !== isCommand) report(['keys', index, 'kind'], `must ${isCommand ? '' : 'not '}be command, because signer.kind is ${signer.kind}`)
   }
   if (signer.kind !== 'command') return
   const [program] = signer.command ?? []
