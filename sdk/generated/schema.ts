@@ -391,10 +391,10 @@ export interface components {
         readonly Key: {
             readonly keyid: components["schemas"]["Keyid"];
             /**
-             * @description `file`: the server holds the key, from a PKCS#8 file; `pkcs12`: from a keystore; `pkcs11`: a token does, and the server asks it to sign; `command`: the wrapped command does.
+             * @description `file`: the server holds the key, from a PKCS#8 file; `pkcs12`: from a keystore; `pkcs11`: a token does, and the server asks it to sign; `public`: nobody any more, it is there for what it signed; `command`: the wrapped command does.
              * @enum {string}
              */
-            readonly kind: "file" | "pkcs12" | "pkcs11" | "command";
+            readonly kind: "file" | "pkcs12" | "pkcs11" | "public" | "command";
             readonly algorithm: components["schemas"]["SigningAlgorithm"];
             /**
              * @description `file`: every signature is verified over the whole file before it leaves. `unverified`: what the wrapped command signs is not known.

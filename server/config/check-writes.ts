@@ -6,15 +6,18 @@ import type { Place } from './fault.ts'
 import type { ConfigFile } from './schema.ts'
 
 /**
- * Reports what the server would write inside a root, by whatever links. It never writes where it reads: a client that may write into a root
- * must not reach what the server keeps, nor find there what the server is working on.
+ * Reports what the server would write inside a root, or into one of the files that it reads, by whatever links. It never writes where it reads: a
+ * client that may write into a root must not reach what the server keeps, nor find there what the server is working on; and a key or the
+ * configuration itself must not become a database.
  */
-export async function checkWrites(config: Partially<ConfigFile>, report: Report): Promise<void> {
+export async function checkWrites(config: Partially<ConfigFile>, files: readonly string[], report: Report): Promise<void> {
+  const read = new Set(await Promise.all(files.map(realPlace)))
   const roots = await Promise.all((config.roots ?? []).flatMap((root) => (root?.path === undefined ? [] : [{ name: root.name, path: root.path }])).map(async ({ name, path }) => ({ name, real: await realPlace(path) })))
   for (const [place, path, what] of writtenBy(config)) {
     const real = await realPlace(path)
     const inside = roots.find((root) => real === root.real || real.startsWith(root.real.endsWith(sep) ? root.real : root.real + sep))
     if (inside !== undefined) report(place, `${what}lies inside the root ${inside.name}`)
+    if (read.has(real)) report(place, 'is a file that the server reads')
   }
 }
 

@@ -52,9 +52,9 @@ function checkPassphrases(keys: NonNullable<Partially<ConfigFile>['keys']>, repo
   }
 }
 
-/** Dates that are in the calendar and in their order; a successor that is another key of the list. */
+/** Dates that are in the calendar and in their order; a successor that is another key of the list, and does not hand over back in turn. */
 function checkLives(keys: NonNullable<Partially<ConfigFile>['keys']>, report: Report): void {
-  const known = new Set(keys.map((key) => key?.keyid))
+  const successors = new Map(keys.map((key) => [key?.keyid, key?.successor]))
   for (const [index, key] of keys.entries()) {
     const { keyid, state, successor, revokedAt, revocationReason } = key ?? {}
     checkDates(key, ['keys', index], report)
@@ -64,7 +64,8 @@ function checkLives(keys: NonNullable<Partially<ConfigFile>['keys']>, report: Re
     }
     if (successor === undefined) continue
     if (successor === keyid) report(['keys', index, 'successor'], 'is the key itself')
-    else if (!known.has(successor)) report(['keys', index, 'successor'], `there is no key ${successor}`)
+    else if (!successors.has(successor)) report(['keys', index, 'successor'], `there is no key ${successor}`)
+    else if (leadsBack(keyid, successors)) report(['keys', index, 'successor'], `leads back to key ${keyid}, which cannot take over from its own successor`)
   }
 }
 
@@ -76,11 +77,21 @@ function checkReferences(clients: NonNullable<Partially<ConfigFile>['clients']>,
   }
 }
 
+/** Whether following the successors of a key comes back to it. */
+function leadsBack(keyid: string | undefined, successors: ReadonlyMap<string | undefined, string | undefined>): boolean {
+  const seen = new Set<string>()
+  for (let next = successors.get(keyid); next !== undefined && !seen.has(next); next = successors.get(next)) {
+    if (next === keyid) return true
+    seen.add(next)
+  }
+  return false
+}
+
 function checkSigner({ signer, keys = [] }: Partially<ConfigFile>, report: Report): void {
   if (signer === undefined) return
   const isCommand = signer.kind === 'command'
   for (const [index, key] of keys.entries()) {
-    if (key?.kind !== undefined && (key.kind === 'command') !== isCommand) report(['keys', index, 'kind'], `must ${isCommand ? '' : 'not '}be command, because signer.kind is ${signer.kind}`)
+    if (key?.kind !== undefined && key.kind !== 'public' && (key.kind === 'command') !== isCommand) report(['keys', index, 'kind'], `must ${isCommand ? '' : 'not '}be command, because signer.kind is ${signer.kind}`)
   }
   if (signer.kind !== 'command') return
   const [program] = signer.command ?? []

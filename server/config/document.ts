@@ -52,7 +52,7 @@ ${COMMAND_EXAMPLE}\`\`\`
   What bounds a client, and how to box a credential for one job, is in [policy.md](policy.md).
 - **An empty list denies**: \`allow: []\` means no operation, \`keys: []\` no key, \`roots: []\` no root.
 - **Roots** may be nested: a client may name every file below a root of its own, and of several the innermost names the file. What the
-  server itself writes must not lie inside a root.
+  server itself writes must not lie inside a root, nor be a file that it reads.
 
 ## How faults look
 

@@ -87,6 +87,19 @@ const Pkcs11Key = closed(
   'A key in a PKCS#11 token; docs/pkcs11.md sets one up.',
 )
 
+const PublicKey = closed(
+  {
+    keyid: keyid('Identifier of the key that checks the record: `dsc_key.id` on AIX.'),
+    kind: kind('public', 'Nobody holds the key any more.'),
+    publicKey: filePath('file', 'The public key, PEM (SubjectPublicKeyInfo or certificate).'),
+    installedPath,
+    certificate,
+    ...life,
+    state: Type.Enum(['retired', 'revoked'], { type: 'string', description: 'What a `retired` key signed stays valid; of a `revoked` key nothing is valid any more.' }),
+  },
+  'A key that signs no more and whose private part is destroyed, or out of reach. It is there for what it signed.',
+)
+
 const CommandKey = closed(
   {
     keyid: keyid('The keyid that the records of the command carry.'),
@@ -104,9 +117,10 @@ const CommandKey = closed(
 )
 
 /** A key of the configuration, by `kind`. */
-export const KeyEntry = Type.Union([FileKey, Pkcs12Key, Pkcs11Key, CommandKey])
+export const KeyEntry = Type.Union([FileKey, Pkcs12Key, Pkcs11Key, PublicKey, CommandKey])
 
 export type FileKeyConfig = DeepReadonly<Static<typeof FileKey>>
 export type Pkcs12KeyConfig = DeepReadonly<Static<typeof Pkcs12Key>>
 export type Pkcs11KeyConfig = DeepReadonly<Static<typeof Pkcs11Key>>
+export type PublicKeyConfig = DeepReadonly<Static<typeof PublicKey>>
 export type CommandKeyConfig = DeepReadonly<Static<typeof CommandKey>>

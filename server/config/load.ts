@@ -46,12 +46,12 @@ export async function parseConfig(text: string, file: string): Promise<Config> {
   }
   const config = takeValue(ConfigFile, document.toJS() ?? {}, { fault: report, path: absolute }) as ConfigFile | undefined
   if (config?.store?.url?.startsWith(SQLITE)) config.store.url = `${SQLITE}${resolve(dirname(file), config.store.url.slice(SQLITE.length))}`
+  const files = wanted.filter(({ role }) => role === 'file' || role === 'secret').map(({ path }) => path)
   if (config !== undefined) {
     crossCheck(config, report)
-    await checkWrites(config, report)
+    await checkWrites(config, [file, ...files], report)
   }
   await checkFiles(wanted, report)
-  const files = wanted.filter(({ role }) => role === 'file' || role === 'secret').map(({ path }) => path)
   if (faults.length > 0 || config === undefined) throw new ConfigError(file, faults, files)
   return deepFreeze({ ...config, file, sha256: hash('sha256', text), files })
 }

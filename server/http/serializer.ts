@@ -5,13 +5,12 @@ type Compile = SerializerSelector.SerializerCompiler
 const factory = SerializerSelector()
 
 /**
- * Builds the compiler of serializers: those of good answers at once, those of problems when the first needs one. There are some two hundred
- * of these, one for each status of each route, most of which no server ever uses; they would take longer than the rest of the start.
+ * Builds the compiler of serializers, which compiles each when the first answer needs it. There are over two hundred, one for each status of
+ * each route, most of which no server ever uses; they would take longer than the rest of the start.
  */
 export function buildSerializer(externalSchemas: unknown, options: SerializerSelector.Options): Compile {
   const compile = factory(externalSchemas, options)
   return (route) => {
-    if (route.httpStatus.startsWith('2')) return compile(route)
     let serialize: SerializerSelector.Serializer | undefined
     return (value: unknown) => (serialize ??= compile(route))(value)
   }

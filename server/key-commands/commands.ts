@@ -85,12 +85,22 @@ function addRotate(keys: Command, io: KeyCommandIo): void {
     .action(async (keyid: string, flags: RotateFlags) => {
       const config = resolve(io.cwd, flags.config)
       const isThere = (await loadConfig(config)).keys.some((key) => key.keyid === flags.to)
-      if (isThere && (flags.from !== undefined || flags.algorithm !== undefined)) throw new KeyCommandFault(`there is a key ${flags.to} in ${config} already: leave --from and --algorithm out, or name another keyid with --to`, { usage: true })
+      refuseIdle(flags, isThere ? OF_NEW_KEY : [], (flag) => `there is a key ${flags.to} in ${config} already: leave ${flag} out, or name another keyid with --to`)
+      refuseIdle(flags, flags.from === undefined ? OF_SOURCE : [], (flag) => `${flag} is about the file that --from names: name one, or leave it out`)
       const origin: KeyOrigin = flags.from === undefined ? { kind: 'made', algorithm: flags.algorithm ?? 'rsa-2048-sha256' } : sourceOf({ ...flags, from: flags.from }, io)
       const files = flags.from === undefined ? flags : withSameSecret({ ...flags, from: flags.from })
       const rotated = await rotateKey({ config, keyid, successor: flags.to, overlapDays: flags.overlapDays, now: new Date() }, isThere ? undefined : newKeyOptions(flags.to, files, origin, io))
       tellRotated(rotated, { keyid, successor: flags.to, config }, io)
     })
+}
+
+const OF_SOURCE = ['fromPassphraseFile', 'fromPassphraseFd', 'alias', 'certificate'] as const
+const OF_NEW_KEY = ['from', 'algorithm', 'passphraseFile', 'passphraseFd', 'subject', 'csr', 'installedPath', ...OF_SOURCE] as const
+
+/** Whoever gives a flag expects something of it; one that would do nothing is refused. */
+function refuseIdle(flags: RotateFlags, idle: readonly (keyof RotateFlags)[], why: (flag: string) => string): void {
+  const given = idle.find((name) => flags[name] !== undefined)
+  if (given !== undefined) throw new KeyCommandFault(why(`--${given.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`), { usage: true })
 }
 
 function tellRotated({ notAfter, clients, made }: Rotated, { keyid, successor, config }: Readonly<{ keyid: string; successor: string; config: string }>, { print, complain }: KeyCommandIo): void {
@@ -150,7 +160,7 @@ function withFileFlags(command: Command, needsConfig = false): Command {
     .addOption(new Option('--passphrase-fd <number>', 'encrypt it: the passphrase is the first line of what this descriptor is open on').argParser(parseDescriptor).conflicts('passphraseFile'))
     .option('--subject <name>', "name in the certificate, such as 'CN=release signing, O=Example'; without it CN=signing key KEYID")
     .addOption(new Option('--days <days>', 'how long the certificate holds that the key signs itself').argParser(parseDays).default(1825))
-    .option('--csr', 'make a request for an authority (KEYID.csr.pem) instead of a certificate')
+    .addOption(new Option('--csr', 'make a request for an authority (KEYID.csr.pem) instead of a certificate').conflicts('certificate'))
     .option('--installed-path <path>', 'where the public key will lie on the AIX targets; without it signing-server-KEYID.pem in the directory for keys, for RSA')
     .addOption(config)
 }

@@ -52,6 +52,7 @@ function filesOf(config: KeyConfig): readonly string[] {
       return config.passphraseFile === undefined ? [config.path] : [config.path, config.passphraseFile]
     case 'pkcs11':
       return config.publicKey === undefined ? [] : [config.publicKey]
+    case 'public':
     case 'command':
       return [config.publicKey]
   }

@@ -43,8 +43,8 @@ export type Message = Readonly<
  */
 export type Covers = 'file' | 'unverified'
 
-/** A key that the server signs with: `file` a PKCS#8 file, `pkcs12` a keystore, `pkcs11` a token. */
-export type HeldKind = 'file' | 'pkcs12' | 'pkcs11'
+/** A key that the server signs with: `file` a PKCS#8 file, `pkcs12` a keystore, `pkcs11` a token; `public`: signed with, nothing but the public part is left. */
+export type HeldKind = 'file' | 'pkcs12' | 'pkcs11' | 'public'
 
 /** An opened key of the configuration. `key` signs in this process, or through it in a token; a key of kind `command` is used by the wrapped command alone. */
 export type OpenedKey = Readonly<
@@ -70,7 +70,7 @@ export type HeldKey = Readonly<{ kind: HeldKind; covers: 'file'; key: Key }>
 /** The opened keys by keyid, in the order of the configuration. */
 export type Keyring = ReadonlyMap<string, OpenedKey>
 
-/** Whether the server signs with the key itself, or has its token sign. */
+/** Whether the server signs with the key itself, or has its token sign; or did, until the private part was destroyed. */
 export function isHeld(key: OpenedKey): key is OpenedKey & HeldKey {
   return key.kind !== 'command'
 }

@@ -1,4 +1,4 @@
-import type { CommandKeyConfig, FileKeyConfig, Pkcs11KeyConfig, Pkcs12KeyConfig } from '../config/key-schema.ts'
+import type { CommandKeyConfig, FileKeyConfig, Pkcs11KeyConfig, Pkcs12KeyConfig, PublicKeyConfig } from '../config/key-schema.ts'
 import { readCertificate } from './certificate.ts'
 import { openCommandKey } from './command-key.ts'
 import { openFileKey } from './file-key.ts'
@@ -9,9 +9,10 @@ import { readLife } from './life.ts'
 import type { SigningPlace } from './message-key.ts'
 import type { Tokens } from './pkcs11.ts'
 import { openPkcs12Key } from './pkcs12.ts'
+import { openPublicKey } from './public-key.ts'
 
 /** A key of the configuration. */
-export type KeyConfig = FileKeyConfig | Pkcs12KeyConfig | Pkcs11KeyConfig | CommandKeyConfig
+export type KeyConfig = FileKeyConfig | Pkcs12KeyConfig | Pkcs11KeyConfig | PublicKeyConfig | CommandKeyConfig
 
 /** Where keys sign: in the threads, or in the tokens that keys of kind `pkcs11` are in. */
 type Places = SigningPlace & Readonly<{ tokens: Pick<Tokens, 'open'>; keeping: Keeping }>
@@ -67,6 +68,7 @@ function openKey(config: KeyConfig, places: Places): Promise<OpenedKey> {
     case 'file': return openFileKey(config, places)
     case 'pkcs12': return openPkcs12Key(config, places)
     case 'pkcs11': return places.tokens.open(config)
+    case 'public': return openPublicKey(config, places)
     case 'command': return openCommandKey(config)
   }
 }

@@ -69,7 +69,7 @@ const time = (description: string) => Type.String({ format: 'date-time', descrip
 export const Key = Type.Object(
   {
     keyid: refTo(Keyid),
-    kind: Type.Enum(['file', 'pkcs12', 'pkcs11', 'command'], { type: 'string', description: '`file`: the server holds the key, from a PKCS#8 file; `pkcs12`: from a keystore; `pkcs11`: a token does, and the server asks it to sign; `command`: the wrapped command does.' }),
+    kind: Type.Enum(['file', 'pkcs12', 'pkcs11', 'public', 'command'], { type: 'string', description: '`file`: the server holds the key, from a PKCS#8 file; `pkcs12`: from a keystore; `pkcs11`: a token does, and the server asks it to sign; `public`: nobody any more, it is there for what it signed; `command`: the wrapped command does.' }),
     algorithm: refTo(SigningAlgorithm),
     covers: Type.Enum(['file', 'unverified'], {
       type: 'string',

@@ -134,7 +134,7 @@ const FAULTS: readonly Row[] = [
   ['an item of the wrong type', { given: change('- name: nim\n    path: packages', '- nim'), want: ['6: roots[0]: must be a mapping', '16: clients[0].roots[0]: there is no root nim'] }],
   ['a keyid without quotes', { given: change('keyid: "1001"', 'keyid: 1001'), want: ['9: keys[0].keyid: must be text: put it in quotes', '16: clients[0].keys[0]: there is no key 1001'] }],
   ['a keyid that is no number', { given: change('keyid: "1001"', 'keyid: x1'), want: ['9: keys[0].keyid: must match ^[0-9]{1,10}$', '16: clients[0].keys[0]: there is no key 1001'] }],
-  ['an unknown kind of key', { given: change('kind: file', 'kind: hsm'), want: ['9: keys[0]: must be { kind: file, … } or { kind: pkcs12, … } or { kind: pkcs11, … } or { kind: command, … }', '16: clients[0].keys[0]: there is no key 1001'] }],
+  ['an unknown kind of key', { given: change('kind: file', 'kind: hsm'), want: ['9: keys[0]: must be { kind: file, … } or { kind: pkcs12, … } or { kind: pkcs11, … } or { kind: public, … } or { kind: command, … }', '16: clients[0].keys[0]: there is no key 1001'] }],
   ['no way to match', { given: change('{ san: "URI:urn:example:bot" }', '{}'), want: ['14: clients[0].match: must be { san: … } or { spkiSha256: … }'] }],
   ['a client that is text', { given: MINIMAL.slice(0, MINIMAL.indexOf('  - name: bot')).concat('  - bot'), want: ['13: clients[0]: must be a mapping'] }],
   ['a match that is text', { given: change('{ san: "URI:urn:example:bot" }', 'bot'), want: ['14: clients[0].match: must be a mapping'] }],
@@ -185,7 +185,10 @@ const FAULTS: readonly Row[] = [
   ['a time in another zone', { given: change('path: 1001.pem', 'path: 1001.pem\n    notAfter: 2026-01-01T00:00:00+01:00'), want: ['12: keys[0].notAfter: must match ^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$'] }],
   ['a revocation of a key that is not revoked', { given: change('path: 1001.pem', 'path: 1001.pem\n    revokedAt: 2026-02-30T00:00:00Z\n    revocationReason: lost'), want: ['12: keys[0].revokedAt: is no time of the calendar', '12: keys[0].revokedAt: is for a key whose state is revoked', '13: keys[0].revocationReason: is for a key whose state is revoked'] }],
   ['an end before the beginning', { given: change('path: 1001.pem', 'path: 1001.pem\n    notBefore: 2026-01-01T00:00:00Z\n    notAfter: 2026-01-01T00:00:00Z'), want: ['13: keys[0].notAfter: is not after notBefore'] }],
+  ['successors that hand over in a ring', { given: change('path: 1001.pem', 'path: 1001.pem\n    successor: "2"').replace('clients:', '  - { keyid: "2", kind: file, path: 1001.pem, successor: "3" }\n  - { keyid: "3", kind: file, path: 1001.pem, successor: "2" }\n  - { keyid: "4", kind: file, path: 1001.pem, successor: "5" }\n  - { keyid: "5", kind: file, path: 1001.pem }\nclients:'), want: ['13: keys[1].successor: leads back to key 2, which cannot take over from its own successor', '14: keys[2].successor: leads back to key 3, which cannot take over from its own successor'] }],
   ['successors that are none', { given: change('path: 1001.pem', 'path: 1001.pem\n    successor: "1001"').replace('clients:', '  - { keyid: "2", kind: file, path: 1001.pem, successor: "3" }\nclients:'), want: ['12: keys[0].successor: is the key itself', '13: keys[1].successor: there is no key 3'] }],
+  ['a key without a private part that is not out of use', { given: change('kind: file\n    path: 1001.pem', 'kind: public\n    publicKey: public.pem'), want: ['9: keys[0]: state is missing'] }],
+  ['a key without a private part that signs', { given: change('kind: file\n    path: 1001.pem', 'kind: public\n    publicKey: public.pem\n    state: active'), want: ['12: keys[0].state: must be one of retired, revoked'] }],
   ['a keystore without a passphrase', { given: change('kind: file', 'kind: pkcs12'), want: ['9: keys[0]: passphraseFile or passphraseFd is missing'] }],
   ['a passphrase from two places', { given: change('path: 1001.pem', 'path: 1001.pem\n    passphraseFile: 1001.pass\n    passphraseFd: 3'), want: ['13: keys[0].passphraseFd: stands beside passphraseFile; name one of them'] }],
   ['a passphrase from a descriptor that is not for it', { given: change('path: 1001.pem', 'path: 1001.pem\n    passphraseFd: 2'), want: ['12: keys[0].passphraseFd: must be >= 3'] }],
@@ -239,6 +242,14 @@ void t.test('what the server writes lies inside no root, by whatever links, and 
     else process.env['TMPDIR'] = TMPDIR
   })
   t.match(await faultsOf(`${COMMAND}signer: { kind: command, command: [x] }`), [/^1: uploadDir: is not given, and .* lies inside the root nim$/, /^19: signer\.workDir: is not given, and .* lies inside the root nim$/])
+})
+
+void t.test('what the server writes is none of the files that it reads, by whatever links', async (t) => {
+  const names = { store: 'link.pem', log: '1001.pem', signatures: FILE }
+  symlinkSync('ca.pem', join(folder, names.store))
+  t.strictSame(await faultsOf(`${MINIMAL}store: { url: "sqlite:${names.store}" }\ntransparencyLog: { key: ${names.log} }\nsignatureFile: ${names.signatures}`), [
+    '18: store.url: is a file that the server reads', '19: transparencyLog.key: is a file that the server reads', '20: signatureFile: is a file that the server reads',
+  ])
 })
 
 void t.test('a file that cannot be read as text is refused', async (t) => {

@@ -36,6 +36,8 @@ const damagedRsa = (): string => {
   return createPrivateKey({ key: { ...jwk, dp: other.dp as string, d: other.d as string }, format: 'jwk' }).export({ type: 'pkcs8', format: 'pem' })
 }
 
+const inDays = (days: number): string => `${new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10)}T00:00:00Z`
+
 const modeOf = (path: string) => statSync(path).mode & 0o777
 
 /** Opens the keys of a configuration as the server does when it starts. */
@@ -50,7 +52,7 @@ void t.test('every command has help with an example; what is misspelled is wrong
   for (const word of ['generate', 'import', 'rotate', 'revoke', 'log-key']) t.match(await run('/', word, '--help'), { status: 0, out: /Examples:\n {2}signing-server keys / }, word)
   const wrong: readonly (readonly string[])[] = [
     [], ['generate'], ['generate', 'x'], ['generate', '12345678901'], ['generate', '1', '--algorithm', 'dsa'], ['generate', '1', '--days', '0'], ['generate', '1', '--days', '36501'], ['generate', '1', '--days', 'x'],
-    ['generate', '1', '--passphrase-fd', '2'], ['generate', '1', '--passphrase-fd', 'x'], ['generate', '1', '--passphrase-fd', '3', '--passphrase-file', 'x'], ['import', '1'], ['rotate', '1', '--to', '2'], ['rotate', '1', '--config', 'x'],
+    ['generate', '1', '--passphrase-fd', '2'], ['generate', '1', '--passphrase-fd', 'x'], ['generate', '1', '--passphrase-fd', '3', '--passphrase-file', 'x'], ['import', '1'], ['import', '1', '--from', 'x', '--csr', '--certificate', 'x'], ['rotate', '1', '--to', '2'], ['rotate', '1', '--config', 'x'],
     ['revoke', '1', '--config', 'x'], ['revoke', '1', '--config', 'x', '--reason', ' '], ['revoke', '1', '--config', 'x', '--reason', 'two\nlines'], ['revoke', '1', '--config', 'x', '--reason', 'x'.repeat(201)], ['revoke', '1', '--config', 'x', '--reason', 'stolen\u2028not'], ['revoke', '1', '--config', 'x', '--reason', 'stolen\u202eton'], ['log-key'],
     ['generate', '1', '--subject', 'x'], ['generate', '1', '--subject', 'CN=a=b'], ['generate', '1', '--subject', 'UID=a'], ['generate', '1', '--subject', 'CN='], ['generate', '1', '--subject', 'CN= a'], ['generate', '1', '--subject', `CN=${'a'.repeat(65)}`],
     ['generate', '1', '--subject', 'CN=a\\,b'], ['generate', '1', '--subject', 'C=Germany'], ['generate', '1', '--algorithm', 'ed25519', '--installed-path', '/etc/security/certificates/x.pem'],
@@ -246,18 +248,42 @@ void t.test('keys rotate gives a key a successor in one step, made, imported or 
   t.match(await run(place.folder, 'rotate', '9', '--to', '1003', '--config', file), { status: 1, err: /there is no key 9 in .*; it has 1001, 1002/ })
 
   writeFileSync(join(place.folder, 'next.pem'), rsaKeyPair().pem, { mode: 0o600 })
-  configure([{ keyid: '1001', kind: 'file', path: '1001.pem', notAfter: '2026-12-01T00:00:00Z' }])
-  t.match(await rotate('--to', '1004', '--from', 'next.pem'), { status: 0, out: /until 2026-12-01T00:00:00Z/ })
-  t.match((await loadConfig(file)).keys, [{ notAfter: '2026-12-01T00:00:00Z' }, { keyid: '1004' }])
+  configure([{ keyid: '1001', kind: 'file', path: '1001.pem', notAfter: inDays(7) }])
+  t.match(await rotate('--to', '1004', '--from', 'next.pem'), { status: 0, out: `until ${inDays(7)}` })
+  t.match((await loadConfig(file)).keys, [{ notAfter: inDays(7) }, { keyid: '1004' }])
 
   configure([{ keyid: '1001', kind: 'file', path: '1001.pem' }, { keyid: '1005', kind: 'file', path: 'next.pem' }])
-  t.match(await rotate('--to', '1005', '--algorithm', 'ed25519'), { status: 2, err: /leave --from and --algorithm out/ })
+  const idle: readonly (readonly string[])[] = [['--algorithm', 'ed25519'], ['--from', 'next.pem'], ['--passphrase-file', 'pass'], ['--passphrase-fd', '9'], ['--csr'], ['--subject', 'CN=x'], ['--installed-path', '/etc/security/certificates/x.pem'], ['--certificate', 'x.pem']]
+  for (const [flag = '', ...value] of idle) t.match(await rotate('--to', '1005', flag, ...value), { status: 2, err: `there is a key 1005 in ${file} already: leave ${flag} out, or name another keyid with --to` }, flag)
+  for (const flag of ['--from-passphrase-file', '--alias', '--certificate']) t.match(await rotate('--to', '1006', flag, 'x'), { status: 2, err: `${flag} is about the file that --from names` }, flag)
   t.match(await rotate('--to', '1005'), { status: 0, out: /^# key 1001 is retiring/ })
   t.match((await loadConfig(file)).keys, [{ successor: '1005' }, { keyid: '1005' }])
   configure([{ keyid: '1001', kind: 'file', path: '1001.pem', state: 'retired' }])
   t.match(await rotate('--to', '1006'), { status: 1, err: /key 1001 is retired: nothing is changed/ })
   place.configure({ clients: [] })
   t.match(await rotate('--to', '1007'), { status: 0, err: /^changed .*signing-server\.yaml; next:/ })
+})
+
+void t.test('keys rotate refuses a successor that could not take over, and a key that has ended: nothing would sign', async (t) => {
+  const place = await makePlace(t)
+  writeFileSync(join(place.folder, 'next.pem'), rsaKeyPair().pem, { mode: 0o600 })
+  const rows: readonly (readonly [old: object, next: object, err: string])[] = [
+    [{}, { state: 'revoked' }, 'key 1002 is revoked, so it cannot take over: nothing is changed'],
+    [{}, { state: 'retired' }, 'key 1002 is retired, so it cannot take over'],
+    [{}, { state: 'retiring', successor: '1001' }, 'key 1002 is retiring, so it cannot take over'],
+    [{}, { notAfter: inDays(29) }, `key 1002 ends at ${inDays(29)}, not after key 1001`],
+    [{}, { notBefore: inDays(31) }, `key 1002 begins at ${inDays(31)}, when key 1001 has ended`],
+    [{ notAfter: inDays(-1) }, {}, `key 1001 ended at ${inDays(-1)}, so there is no overlap: nothing is changed`],
+  ]
+  for (const [old, next, err] of rows) {
+    const keys = [{ keyid: '1001', kind: 'file', path: '1001.pem', ...old }, { keyid: '1002', kind: 'file', path: 'next.pem', ...next }]
+    const file = place.configure({ keys })
+    const before = readFileSync(file, 'utf8')
+    const { status, err: said } = await run(place.folder, 'rotate', '1001', '--to', '1002', '--config', file)
+    t.match({ status, said, text: readFileSync(file, 'utf8') }, { status: 1, said: err, text: before })
+  }
+  const file = place.configure({ keys: [{ keyid: '1001', kind: 'file', path: '1001.pem' }, { keyid: '1002', kind: 'file', path: 'next.pem', notBefore: inDays(29), notAfter: inDays(31) }] })
+  t.match(await run(place.folder, 'rotate', '1001', '--to', '1002', '--config', file), { status: 0 }, 'one that takes over in time may')
 })
 
 void t.test('keys revoke writes state, time and reason, and once; log-key prints what the log is checked with', async (t) => {

@@ -8,6 +8,7 @@ import * as x509 from '@peculiar/x509'
 import t from 'tap'
 import type { CommandKeyConfig, FileKeyConfig, Pkcs11KeyConfig, Pkcs12KeyConfig } from '../../../server/config/key-schema.ts'
 import { openCommandKey } from '../../../server/keys/command-key.ts'
+import { isHeld } from '../../../server/keys/key.ts'
 import { openKeys } from '../../../server/keys/open.ts'
 import { probeKey } from '../../../server/keys/probe.ts'
 import { createThreadPool } from '../../../server/threads/pool.ts'
@@ -104,6 +105,29 @@ void t.test('openCommandKey', async (t) => {
       const path = await file(content)
       await t.rejects(openCommandKey(commandKey(path)), { name: 'KeyFaults', faults: [fault.replaceAll('FILE', path)] })
     }
+  })
+})
+
+void t.test('a key whose private part is destroyed', async (t) => {
+  const opened = async (pem: string) => (await openKeys([{ keyid: '1001', kind: 'public', publicKey: await file(pem), state: 'revoked' }], place)).get('1001')
+
+  void t.test('is opened by its public part, of every algorithm', async (t) => {
+    t.match(await opened(SPKI), { keyid: '1001', kind: 'public', covers: 'file', algorithm: 'rsa-2048-sha256', signatureBytes: 256, publicKey, key: { kind: 'digest' }, life: { state: 'revoked' } })
+    const ed25519 = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' })
+    t.match(await opened(ed25519), { algorithm: 'ed25519', key: { kind: 'message', maxBytes: 1000 } }, 'what it verifies is as bounded as what it signed')
+    const installedPath = '/etc/security/certificates/example.pem'
+    t.match((await openKeys([{ keyid: '1', kind: 'public', publicKey: await file(SPKI), state: 'retired', installedPath }], place)).get('1'), { installedPath })
+  })
+
+  void t.test('signs nothing, whoever asks', async (t) => {
+    const key = await opened(SPKI)
+    t.ok(key !== undefined && isHeld(key))
+    if (key !== undefined && isHeld(key)) await t.rejects(probeKey(key), { code: 'SIGNER_NOT_AVAILABLE', message: 'of key 1001 there is only the public part' })
+  })
+
+  void t.test('is refused when it is none', async (t) => {
+    const pem = generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey.export({ type: 'spki', format: 'pem' })
+    await t.rejects(opened(pem), { name: 'KeyFaults', faults: [/^key 1001: the key in .* is an EC key on the curve secp384r1; P-256/] })
   })
 })
 
