@@ -18,7 +18,7 @@ const HELP = `${USAGE}
 Measures the server beside something it can be compared with, both in one run, and says whether each goal is met.
 
   NAME            only these benchmarks; --list names them
-  --quick         small sizes and few rounds: shows that everything runs; its figures mean little
+  --quick         small sizes, one round and no warm-up: shows that everything runs; its figures mean little
   --rounds N      how many rounds are kept of each measurement (7; with --quick 1)
   --store KIND    where the catalogue lies: sqlite (a file) or postgres (a cluster of our own, made for the run)
   --json FILE     write the results to FILE
@@ -113,7 +113,7 @@ async function runOne({ name, number, title, run }: Benchmark, options: Options,
   const bench: Bench = {
     folder,
     store: options.store,
-    rounds: { warmUp: 1, rounds: options.rounds, say: (text) => complain(`  ${text}\n`) },
+    rounds: { warmUp: options.quick ? 0 : 1, rounds: options.rounds, say: (text) => complain(`  ${text}\n`) },
     size: (full, quick) => (options.quick ? quick : full),
     opened,
     ...(options.profile === undefined ? {} : { profileFolder: resolve(cwd, options.profile) }),

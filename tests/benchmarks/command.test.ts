@@ -89,7 +89,7 @@ void t.test('bench takes names and options, and refuses what it does not know', 
     return []
   }))
   t.equal(await runBench(['two', '--quick', '--store', 'postgres', '--profile', 'profiles'], all, io), 0)
-  t.match(seen, [['two', { store: 'postgres', rounds: { rounds: 1 }, profileFolder: join(io.cwd, 'profiles') }]])
+  t.match(seen, [['two', { store: 'postgres', rounds: { warmUp: 0, rounds: 1 }, profileFolder: join(io.cwd, 'profiles') }]])
   t.equal(seen[0]?.[1].size(10, 1), 1)
   t.equal(await runBench(['one', '--rounds', '3'], all, io), 0)
   t.match(seen[1], ['one', { rounds: { rounds: 3 } }])
