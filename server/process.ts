@@ -121,7 +121,7 @@ async function openParts(config: Config, { opened, listeners, open, log }: Openi
   // Asked only when somebody scrapes, and by then all of it is there.
   const connections = (name: ListenerName) => () => (listeners.get(name) as Listener).connections()
   const metrics = createMetrics({
-    waiting: { turns: () => turns.waiting(), threads: () => pool.waiting(), signer: () => signer.waiting(), tokens: () => reloader.now().tokens.waiting() },
+    waiting: { turns: () => turns.waiting(), threads: () => pool.waiting(), signer: () => signer.waiting(), tokens: () => reloader.now().tokens.waiting(), searches: () => searches.waiting() },
     connections: { service: connections('service'), browser: connections('browser') },
   })
   opened.defer(() => metrics.close())

@@ -57,7 +57,7 @@ const HEADERS_MS = 20_000
 /** How long a connection that was answered and ended may stay half open. */
 const LINGER_MS = 1_000
 /** Requests of one connection that wait for their answers; Node reads on for as long as there is something to read. */
-const PIPELINED_MAX = 16
+const PIPELINED_MAX = 64
 const CROWD: ClientFault = { code: 'CLIENT_BUSY', detail: `more than ${PIPELINED_MAX} requests of this connection have no answer yet` }
 
 /** Creates a service port: who connects is logged by name, who is refused by reason. It does not listen yet. */

@@ -9,7 +9,7 @@ import { tlsErrorLabel } from './tls-error-label.ts'
 
 /** Numbers that are read when somebody scrapes: how many items wait in each line, how many connections each port has. */
 export type MetricSources = Readonly<{
-  waiting: Readonly<Record<'turns' | 'threads' | 'signer' | 'tokens', () => number>>
+  waiting: Readonly<Record<'turns' | 'threads' | 'signer' | 'tokens' | 'searches', () => number>>
   connections: Readonly<Record<'service' | 'browser', () => number>>
 }>
 

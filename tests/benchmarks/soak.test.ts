@@ -1,10 +1,10 @@
-import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:https'
+import { join } from 'node:path'
 import type { AddressInfo } from 'node:net'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { createSoakClient } from '../../benchmarks/soak/client.ts'
+import { parseSoakFlags } from '../../benchmarks/soak/flags.ts'
 import { findings, memorySlope, soakLines, type Observations, type Sample } from '../../benchmarks/soak/observations.ts'
 import { testPki } from '../helpers/pki.ts'
 
@@ -71,13 +71,13 @@ void t.test('each thing that is wrong is a finding of its own', async (t) => {
   }
 })
 
-void t.test('what the soak run is told and does not know is status 2 and a sentence, and so is a place that cannot be written', async (t) => {
-  for (const [args, sentence] of [[['--minute', '5'], /^soak: Unknown option '--minute'/], [['--minutes', '1', '--json', `${import.meta.filename}/x`], /^soak: ENOTDIR/]] as const) {
-    const { status, stderr } = spawnSync(process.execPath, [fileURLToPath(new URL('../../benchmarks/soak.ts', import.meta.url)), ...args], { encoding: 'utf8', env: {} })
-    t.equal(status, 2)
-    t.match(stderr, sentence)
-    t.match(stderr, /\nusage: npm run soak -- [^\n]*\n$/)
-  }
+void t.test('what the soak run is told and does not know is a sentence, and so is a place that cannot be written', async (t) => {
+  const cwd = t.testdir()
+  t.strictSame(parseSoakFlags([], cwd), { minutes: 20, reloads: true, json: undefined, help: false })
+  t.strictSame(parseSoakFlags(['--minutes', '0.5', '--no-reloads', '--json', 'out.json', '--help'], cwd), { minutes: 0.5, reloads: false, json: join(cwd, 'out.json'), help: true })
+  for (const minutes of ['0', '-1', '1441', 'x', '']) t.equal(parseSoakFlags([`--minutes=${minutes}`], cwd), '--minutes needs a number above 0, and at most 1440', minutes)
+  t.match(parseSoakFlags(['--minute', '5'], cwd), /^Unknown option '--minute'/)
+  t.match(parseSoakFlags(['--json', 'out.json/x'], cwd), /^ENOTDIR/)
 })
 
 void t.test('the slope is that of the second half, an hour long', async (t) => {

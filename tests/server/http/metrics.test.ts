@@ -5,7 +5,7 @@ import type { Metrics, MetricSources } from '../../../server/http/metrics.ts'
 import { TLS_ERROR_LABELS, tlsErrorLabel } from '../../../server/http/tls-error-label.ts'
 import { OPERATIONS } from '../../../server/schemas/whoami.ts'
 
-const NOTHING: MetricSources = { waiting: { turns: () => 5, threads: () => 0, signer: () => 0, tokens: () => 0 }, connections: { service: () => 0, browser: () => 0 } }
+const NOTHING: MetricSources = { waiting: { turns: () => 5, threads: () => 0, signer: () => 0, tokens: () => 0, searches: () => 0 }, connections: { service: () => 0, browser: () => 0 } }
 
 function open(sources: MetricSources = NOTHING): Metrics {
   const metrics = createMetrics(sources)
@@ -68,13 +68,14 @@ void t.test('files are counted by outcome and code, bytes are summed', async (t)
 
 void t.test('waiting lines and connections are read at each scrape', async (t) => {
   let threads = 4
-  const metrics = open({ waiting: { turns: () => 5, threads: () => threads, signer: () => 2, tokens: () => 3 }, connections: { service: () => 7, browser: () => 1 } })
+  const metrics = open({ waiting: { turns: () => 5, threads: () => threads, signer: () => 2, tokens: () => 3, searches: () => 6 }, connections: { service: () => 7, browser: () => 1 } })
   const first = await samples(metrics)
   threads = 0
   const second = await samples(metrics)
   t.equal(first.get('signing_waiting{line="threads"}'), 4)
   t.equal(first.get('signing_waiting{line="signer"}'), 2)
   t.equal(first.get('signing_waiting{line="tokens"}'), 3)
+  t.equal(first.get('signing_waiting{line="searches"}'), 6)
   t.equal(first.get('signing_connections{port="service"}'), 7)
   t.equal(first.get('signing_connections{port="browser"}'), 1)
   t.equal(second.get('signing_waiting{line="threads"}'), 0)
