@@ -15,12 +15,9 @@ if (isTooOld) {
   void start()
 }
 
-let isOutputLost = false
-
 /** Whoever reads a help or a result may have read enough (`| head`). Anything else, such as a full disk, is a failure. */
 function outputFailed(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') return
-  isOutputLost = true
   process.exitCode = 1
   console.error(`signing-server: the output could not be written: ${error.message}`)
 }
@@ -31,5 +28,6 @@ async function start(): Promise<void> {
   const { runCommand } = await import('./command.ts')
   shareCompiled()
   const status = await runCommand(process.argv.slice(2))
-  process.exitCode = isOutputLost ? 1 : status
+  // Output that was lost meanwhile has set it.
+  process.exitCode ??= status
 }

@@ -201,7 +201,7 @@ async function signWhile(path: string, swap: (index: number) => void): Promise<R
     }
   })()
   const signing = Array.from({ length: 4 }, async () => {
-    for (let attempt = 0; attempt < count(100, 2000); attempt += 1) {
+    for (let attempt = 0; attempt < count(100, 1000); attempt += 1) {
       const answer = await client.trySign({ path, resign: true })
       if (answer.status === 200) for (const each of Object.values((JSON.parse(answer.text) as Awaited<ReturnType<Client['sign']>>).signatures)) signed.add(each.sha256)
       else codes.add(problemIn(answer).code)
