@@ -2,9 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { ErrorCode } from '../errors.ts'
-import { problemOf, PROBLEM_MEDIA_TYPE } from './problems.ts'
-
-const TOO_MANY = 429
+import { leastRetryAfter, problemOf, PROBLEM_MEDIA_TYPE } from './problems.ts'
 
 /** Why something never became a request. */
 export type ClientFault = Readonly<{ code: ErrorCode; detail: string }>
@@ -37,6 +35,7 @@ function answerTo({ code, detail }: ClientFault): FaultAnswer {
   const requestId = randomUUID()
   const problem = problemOf(code, detail, requestId)
   const body = JSON.stringify(problem)
-  const headers = { 'content-type': PROBLEM_MEDIA_TYPE, 'content-length': Buffer.byteLength(body), 'request-id': requestId, 'cache-control': 'no-store', ...(problem.status === TOO_MANY ? { 'retry-after': 1 } : {}), connection: 'close' }
+  const retryAfter = leastRetryAfter(problem)
+  const headers = { 'content-type': PROBLEM_MEDIA_TYPE, 'content-length': Buffer.byteLength(body), 'request-id': requestId, 'cache-control': 'no-store', ...(retryAfter === undefined ? {} : { 'retry-after': retryAfter }), connection: 'close' }
   return { requestId, status: problem.status, title: problem.title, headers, body }
 }

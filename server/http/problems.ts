@@ -35,10 +35,19 @@ export function isFinal(error: unknown): boolean {
   return !PROBLEM_KINDS[code].retryable && code !== 'INTERNAL'
 }
 
-/** Sends a problem as the whole answer, with Retry-After where the server is merely busy: a second, unless somebody knew better. */
+/** The statuses of what has too much to do: the server, or this client. */
+const BUSY = new Set([429, 503])
+
+/** Returns after how many seconds a refused request may come again where nobody knows better; undefined where waiting does not help. */
+export function leastRetryAfter({ status }: Problem): number | undefined {
+  return BUSY.has(status) ? 1 : undefined
+}
+
+/** Sends a problem as the whole answer, with Retry-After where waiting helps: what somebody found out, or else the least. */
 export async function sendProblem(reply: FastifyReply, problem: Problem): Promise<void> {
   reply.problemCode = problem.code
-  if (problem.status === 503 && !reply.hasHeader('retry-after')) reply.header('retry-after', '1')
+  const retryAfter = leastRetryAfter(problem)
+  if (retryAfter !== undefined && !reply.hasHeader('retry-after')) reply.header('retry-after', String(retryAfter))
   // Whoever stopped sending will not send the rest, which the connection would wait for.
   if (problem.code === 'REQUEST_TIMEOUT') reply.header('connection', 'close')
   // A serializer of its own: the route's response schema must not stand between an error and its reader.

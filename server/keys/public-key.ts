@@ -16,7 +16,7 @@ export async function openPublicKey({ keyid, publicKey: path, installedPath }: P
   const found = keyAlgorithm(publicKey)
   if (typeof found === 'string') throw new KeyFaults([`the key in ${path} ${found}`])
   const { signs, ...algorithm } = found
-  const sign = async (): Promise<never> => await Promise.reject(new SigningError('SIGNER_NOT_AVAILABLE', `of key ${keyid} there is only the public part`, { keyid }))
+  const sign = (): Promise<never> => Promise.reject(new SigningError('SIGNER_NOT_AVAILABLE', `of key ${keyid} there is only the public part`, { keyid }))
   const key = signs === 'digest' ? { kind: signs, sign } : { kind: signs, maxBytes: maxWholeBytes, sign }
   return { keyid, kind: 'public', covers: 'file', ...algorithm, publicKey, key, ...(installedPath === undefined ? {} : { installedPath }) }
 }
