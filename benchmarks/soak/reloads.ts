@@ -14,11 +14,11 @@ const PAUSE_MS = 2_000
  */
 export async function reloadUntil(server: BenchServer, { file, until, pauseMs = PAUSE_MS }: Readonly<{ file: string; until: number; pauseMs?: number }>): Promise<Reloads> {
   const original = await readFile(file, 'utf8')
-  const changed = withVisitor(original)
+  const inTurn = [original, withVisitor(original)] as const
   let asked = 0
   for (await delay(pauseMs); performance.now() < until; await delay(pauseMs)) {
     asked += 1
-    await putInPlace(file, asked % 2 === 1 ? changed : original)
+    await putInPlace(file, inTurn[asked % 2] as string)
     process.kill(server.pid, 'SIGHUP')
   }
   return { asked, done: reloadsIn(server.log()) }
